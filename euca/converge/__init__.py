@@ -1,0 +1,1 @@
+"""Makes the world agree with a wish: discover, plan, change, and again."""

@@ -1,0 +1,1 @@
+"""What the components tell about themselves: logs, correlation ids, health."""
