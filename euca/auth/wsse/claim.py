@@ -1,0 +1,305 @@
+"""Reads what a signed envelope claims, demanding one fixed shape, before any mathematics.
+
+A verifier that asks "is some signature in here valid?" can be fooled by moving signed elements
+about. This one asks for fixed positions: one Security header with one token and one Signature in
+it; every reference to the Body, to a WS-Addressing header or to the Timestamp *where they are
+used*; identifiers unique in the whole document, whatever attribute carries them; only the pinned
+algorithms; no transform but exclusive canonicalisation.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+
+from attrs import field, frozen
+from lxml import etree
+
+from euca.auth.wsse.names import (
+    BASE64,
+    BODY,
+    DS,
+    ENVELOPE,
+    EXCLUSIVE,
+    HEADER,
+    MUST_UNDERSTAND,
+    SECURITY,
+    WSA,
+    WSSE,
+    WSU,
+    WSU_ID,
+    X509_V3,
+)
+from euca.auth.wsse.policy import Part, Policy, SecurityRefused
+
+_ALL_IDENTIFIERS = etree.XPath(
+    "//@*[translate(local-name(), 'DI', 'di') = 'id' or local-name() = 'AssertionID']",
+    smart_strings=False,
+)
+_NAMESPACES = {"ds": DS, "wsse": WSSE}
+_COUNTS = (
+    ("Signature", etree.XPath("count(//ds:Signature)", namespaces=_NAMESPACES)),
+    ("Security header", etree.XPath("count(//wsse:Security)", namespaces=_NAMESPACES)),
+)
+_ADDRESSING_ONCE = frozenset(
+    f"{{{WSA}}}{name}"
+    for name in ("To", "Action", "MessageID", "From", "ReplyTo", "FaultTo", "RelatesTo")
+)
+_TOKEN = f"{{{WSSE}}}BinarySecurityToken"
+_TIMESTAMP = f"{{{WSU}}}Timestamp"
+_SIGNATURE = f"{{{DS}}}Signature"
+_PREFIX_LIST = f"{{{EXCLUSIVE}}}InclusiveNamespaces"
+
+
+@frozen
+class Claim:
+    """An envelope of the right shape: what it says is signed, and by which certificate."""
+
+    certificate: bytes = field(repr=False)
+    signature: etree._Element
+    signature_value: bytes = field(repr=False)
+    references: tuple[tuple[etree._Element, str], ...]
+    """The elements said to be signed, each with the name of its identifying attribute."""
+    body: etree._Element
+    headers: Mapping[str, str]
+    """The texts of the WS-Addressing headers by local name."""
+    timestamp: tuple[str, str] | None
+    """Created and Expires as they are written."""
+
+    @property
+    def signed(self) -> tuple[str, ...]:
+        """The local names of the elements said to be signed."""
+        return tuple(etree.QName(element).localname for element, _ in self.references)
+
+
+def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> Claim:
+    """Return what an envelope claims; raises SecurityRefused when its shape is not the one.
+
+    `required` are the local names of the WS-Addressing headers that must be there, where the
+    policy wants them signed.
+    """
+    header, body = _envelope(root)
+    _unique_identifiers(root)
+    for what, count in _COUNTS:
+        if count(root) != 1:
+            raise SecurityRefused(f"there must be exactly one {what}")
+    parts = _security_parts(header)
+    addressing = _addressing_blocks(header)
+    candidates = _candidates(parts, addressing, body)
+    signed_info, value, key_info = _children_exactly(
+        parts[_SIGNATURE], f"{{{DS}}}SignedInfo", f"{{{DS}}}SignatureValue", f"{{{DS}}}KeyInfo"
+    )
+    references = _references(signed_info, policy, candidates)
+    stamp = parts.get(_TIMESTAMP)
+    _coverage(policy, required, [element for element, _ in references], addressing, body, stamp)
+    return Claim(
+        certificate=_token(key_info, parts[_TOKEN]),
+        signature=parts[_SIGNATURE],
+        signature_value=_base64(value, "SignatureValue"),
+        references=tuple(references),
+        body=body,
+        headers=_texts(addressing),
+        timestamp=None if stamp is None else _instants(stamp),
+    )
+
+
+def _envelope(root: etree._Element) -> tuple[etree._Element, etree._Element]:
+    if root.tag != ENVELOPE or [child.tag for child in root] != [HEADER, BODY]:
+        raise SecurityRefused("an Envelope of exactly a Header and a Body is needed")
+    return root[0], root[1]
+
+
+def _unique_identifiers(root: etree._Element) -> None:
+    identifiers = _ALL_IDENTIFIERS(root)
+    assert isinstance(identifiers, list)
+    if len(set(identifiers)) != len(identifiers):
+        raise SecurityRefused("an identifier is used twice")
+
+
+def _security_parts(header: etree._Element) -> dict[str, etree._Element]:
+    """Return the children of the Security header by name: each known, and there once."""
+    security = header.find(SECURITY)
+    if security is None:
+        raise SecurityRefused("the Security header is not in the Header")
+    if set(map(str, security.attrib)) - {MUST_UNDERSTAND}:
+        raise SecurityRefused("the Security header is addressed to somebody else")
+    parts: dict[str, etree._Element] = {}
+    for child in security:
+        tag = str(child.tag)
+        if tag not in (_TOKEN, _SIGNATURE, _TIMESTAMP) or tag in parts:
+            raise SecurityRefused(f"{_name(child)} is surplus in the Security header")
+        parts[tag] = child
+    for tag in (_TOKEN, _SIGNATURE):
+        if tag not in parts:
+            raise SecurityRefused(f"the Security header has no {etree.QName(tag).localname}")
+    return parts
+
+
+def _addressing_blocks(header: etree._Element) -> dict[str, etree._Element]:
+    """Return the WS-Addressing headers by name; refuses what must be understood and is not."""
+    blocks: dict[str, etree._Element] = {}
+    for child in header:
+        tag = str(child.tag)
+        if tag.startswith(f"{{{WSA}}}"):
+            if tag not in _ADDRESSING_ONCE or tag in blocks:
+                raise SecurityRefused(f"the header {_name(child)} is surplus")
+            blocks[tag] = child
+    return blocks
+
+
+def _candidates(
+    parts: Mapping[str, etree._Element],
+    addressing: Mapping[str, etree._Element],
+    body: etree._Element,
+) -> dict[str, tuple[etree._Element, str]]:
+    """Return by identifier the elements that may be signed: those standing where they are used."""
+    elements = [body, *addressing.values(), parts[_TOKEN]]
+    if _TIMESTAMP in parts:
+        elements.append(parts[_TIMESTAMP])
+    found: dict[str, tuple[etree._Element, str]] = {}
+    for element in elements:
+        for attribute in (WSU_ID, "Id"):
+            identifier = element.get(attribute)
+            if identifier is not None:
+                found[identifier] = (element, attribute)
+                break
+    return found
+
+
+def _references(
+    signed_info: etree._Element,
+    policy: Policy,
+    candidates: Mapping[str, tuple[etree._Element, str]],
+) -> list[tuple[etree._Element, str]]:
+    children = list(signed_info)
+    if len(children) < 3:
+        raise SecurityRefused("SignedInfo is incomplete")
+    _algorithm(children[0], "CanonicalizationMethod", frozenset({EXCLUSIVE}), policy)
+    _algorithm(children[1], "SignatureMethod", policy.signatures, None)
+    found: list[tuple[etree._Element, str]] = []
+    for reference in children[2:]:
+        target = _reference(reference, policy, candidates)
+        if any(target[0] is element for element, _ in found):
+            raise SecurityRefused("a part is signed twice")
+        found.append(target)
+    return found
+
+
+def _reference(
+    reference: etree._Element,
+    policy: Policy,
+    candidates: Mapping[str, tuple[etree._Element, str]],
+) -> tuple[etree._Element, str]:
+    if reference.tag != f"{{{DS}}}Reference" or set(map(str, reference.attrib)) - {"URI", "Id"}:
+        raise SecurityRefused("SignedInfo holds something other than plain references")
+    transforms, method, _value = _children_exactly(
+        reference, f"{{{DS}}}Transforms", f"{{{DS}}}DigestMethod", f"{{{DS}}}DigestValue"
+    )
+    (transform,) = _children_exactly(transforms, f"{{{DS}}}Transform")
+    _algorithm(transform, "Transform", frozenset({EXCLUSIVE}), policy)
+    _algorithm(method, "DigestMethod", policy.digests, None)
+    uri = reference.get("URI", "")
+    target = candidates.get(uri[1:]) if uri.startswith("#") else None
+    if target is None:
+        raise SecurityRefused("a reference leads to no part of the message that is used")
+    return target
+
+
+def _algorithm(
+    element: etree._Element, name: str, allowed: frozenset[str], prefixes: Policy | None
+) -> None:
+    """Demand one of the allowed algorithms, without parameters."""
+    if element.tag != f"{{{DS}}}{name}" or set(map(str, element.attrib)) != {"Algorithm"}:
+        raise SecurityRefused(f"{name} is not where it should be")
+    if element.get("Algorithm") not in allowed:
+        raise SecurityRefused(f"the {name} {element.get('Algorithm')} is not taken")
+    lists_allowed = prefixes is not None and prefixes.prefix_lists
+    if any(child.tag != _PREFIX_LIST or len(child) or not lists_allowed for child in element):
+        raise SecurityRefused(f"{name} has parameters")
+
+
+def _coverage(
+    policy: Policy,
+    required: frozenset[str],
+    signed: list[etree._Element],
+    addressing: Mapping[str, etree._Element],
+    body: etree._Element,
+    stamp: etree._Element | None,
+) -> None:
+    """Demand that the signature covers what the policy wants covered."""
+
+    def covered(element: etree._Element) -> bool:
+        return any(element is one for one in signed)
+
+    if policy.addressing:
+        for name in required:
+            if f"{{{WSA}}}{name}" not in addressing:
+                raise SecurityRefused(f"the header wsa:{name} is missing")
+        for element in addressing.values():
+            if not covered(element):
+                raise SecurityRefused(f"the header {_name(element)} is not signed")
+    if policy.body is Part.REQUIRED and not covered(body):
+        raise SecurityRefused("the Body is not signed")
+    if stamp is None:
+        if policy.timestamp is Part.REQUIRED:
+            raise SecurityRefused("there is no Timestamp")
+    elif policy.timestamp is Part.FORBIDDEN:
+        raise SecurityRefused("a Timestamp is not taken here")
+    elif not covered(stamp):
+        raise SecurityRefused("the Timestamp is not signed")
+
+
+def _token(key_info: etree._Element, token: etree._Element) -> bytes:
+    """Return the certificate that the key reference leads to, directly and in this message."""
+    (holder,) = _children_exactly(key_info, f"{{{WSSE}}}SecurityTokenReference")
+    (reference,) = _children_exactly(holder, f"{{{WSSE}}}Reference")
+    identifier = token.get(WSU_ID) or token.get("Id")
+    if identifier is None or reference.get("URI") != f"#{identifier}":
+        raise SecurityRefused("the key reference does not lead to the token")
+    if reference.get("ValueType", X509_V3) != X509_V3 or token.get("ValueType") != X509_V3:
+        raise SecurityRefused("the token is no X.509 certificate")
+    if token.get("EncodingType", BASE64) != BASE64:
+        raise SecurityRefused("the token is not base64")
+    return _base64(token, "BinarySecurityToken")
+
+
+def _base64(element: etree._Element, what: str) -> bytes:
+    text = _text(element)
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SecurityRefused(f"{what} is not base64") from error
+
+
+def _instants(stamp: etree._Element) -> tuple[str, str]:
+    created, expires = _children_exactly(stamp, f"{{{WSU}}}Created", f"{{{WSU}}}Expires")
+    return _text(created), _text(expires)
+
+
+def _texts(addressing: Mapping[str, etree._Element]) -> dict[str, str]:
+    return {
+        etree.QName(tag).localname: _text(element)
+        for tag, element in addressing.items()
+        if tag in _PLAIN_ADDRESSING
+    }
+
+
+_PLAIN_ADDRESSING = frozenset(
+    f"{{{WSA}}}{name}" for name in ("To", "Action", "MessageID", "RelatesTo")
+)
+
+
+def _text(element: etree._Element) -> str:
+    if len(element):
+        raise SecurityRefused(f"{_name(element)} holds more than text")
+    return element.text or ""
+
+
+def _children_exactly(element: etree._Element, *tags: str) -> list[etree._Element]:
+    children = list(element)
+    if [child.tag for child in children] != list(tags):
+        raise SecurityRefused(f"{_name(element)} does not hold what it should")
+    return children
+
+
+def _name(element: etree._Element) -> str:
+    return etree.QName(element).localname

@@ -1,0 +1,242 @@
+"""Serves a contract over HTTP: one resource, from bytes to bytes.
+
+A POST is parsed with limits, its signature verified, and the one verified element dispatched;
+the reply is checked against the contract, signed and sent. What goes wrong becomes a SOAP fault,
+HTTP 500 as SOAP 1.1 has it. A GET with ?wsdl serves the authored file.
+"""
+
+import secrets
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from euca.auth.wsse import (
+    Addressing,
+    Security,
+    SecurityRefused,
+    signed_envelope,
+    unsigned_envelope,
+    verify_request,
+)
+from euca.model.errors import CloudError
+from euca.model.identifiers import uuid7
+from euca.telemetry.trace import correlated
+from euca.threads import Immediate, Offload
+from euca.wire.contract import CLUSTER_NAMESPACE, Contract, ContractViolation
+from euca.wire.envelope import Envelope, MalformedEnvelope, parse
+from euca.wire.faults import SoapFault, answer, rendered
+from euca.wire.lexical import escape
+from euca.wire.service import BoundService, Caller, UnknownOperation
+
+_MAX_BODY = 8 << 20
+_CONTENT_TYPE = b"text/xml;charset=UTF-8"
+_TAKEN_TYPES = (b"", b"text/xml", b"application/xml", b"application/soap+xml")
+_RELATION = ' wsa:RelationshipType="http://www.w3.org/2005/08/addressing/reply"'
+
+RandomBytes = Callable[[int], bytes]
+
+
+@frozen
+class _Received:
+    """A request that may be dispatched, and what its reply needs of it."""
+
+    payload: Any
+    caller: Caller
+    to: str
+    action: str
+
+
+class SoapResource(Resource):
+    """A contract's service at one path."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(
+        self,
+        contract: Contract,
+        api: object,
+        security: Security | None,
+        clock: IReactorTime,
+        threads: Offload | None = None,
+        max_body: int = _MAX_BODY,
+        random_bytes: RandomBytes = secrets.token_bytes,
+    ) -> None:
+        super().__init__()
+        self._contract = contract
+        self._service = BoundService(contract, api)
+        self._security = security
+        self._clock = clock
+        self._threads = threads or Immediate()
+        self._max_body = max_body
+        self._random_bytes = random_bytes
+        # Axis2/C routes by the header's presence; its value may be anything.
+        self._needs_action = contract.namespace == CLUSTER_NAMESPACE
+
+    def render_GET(self, request: Request) -> bytes:
+        """Serve the contract's file to ?wsdl."""
+        if not any(name.lower() == b"wsdl" for name in request.args or {}):
+            return _plain(request, http.NOT_ALLOWED, b"POST a SOAP message, or GET ?wsdl\n")
+        request.setHeader(b"Content-Type", b"text/xml; charset=UTF-8")
+        return self._contract.raw
+
+    def render_POST(self, request: Request) -> int | bytes:
+        """Answer a SOAP request."""
+        if self._needs_action and not request.requestHeaders.hasHeader(b"SOAPAction"):
+            return _plain(request, http.NOT_FOUND, b"there is no SOAPAction header\n")
+        media = (request.getHeader(b"Content-Type") or b"").split(b";")[0].strip().lower()
+        if media not in _TAKEN_TYPES:
+            return _plain(request, http.UNSUPPORTED_MEDIA_TYPE, b"a message is text/xml\n")
+        assert request.content is not None
+        raw = request.content.read(self._max_body + 1)
+        if len(raw) > self._max_body:
+            return _plain(request, http.REQUEST_ENTITY_TOO_LARGE, b"the message is too large\n")
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        replying = Deferred.fromCoroutine(self._reply(raw))
+        replying.addCallback(_send, request, gone)
+        replying.addErrback(self._crashed, request, gone)
+        return NOT_DONE_YET
+
+    async def _reply(self, raw: bytes) -> tuple[int, bytes]:
+        """Return HTTP status and envelope of the reply."""
+        correlation = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
+        try:
+            received = await self._received(raw)
+            payload = await self._service.answer(received.payload, received.caller, correlation)
+        except (MalformedEnvelope, ContractViolation, UnknownOperation) as error:
+            return self._fault(SoapFault("soapenv:Client", str(error)))
+        except SecurityRefused as error:
+            self._log.warn(
+                "{contract}: refused a message: {why}", contract=self._contract.name, why=str(error)
+            )
+            return self._fault(SoapFault("wsse:InvalidSecurity", str(error)))
+        except CloudError as error:
+            told = answer(error)
+            return self._fault(SoapFault(told.fault_code, told.message))
+        except Exception:
+            with correlated(correlation):
+                self._log.failure("{contract} failed", contract=self._contract.name)
+            return self._fault(SoapFault("soapenv:Server", f"Internal error {correlation}"))
+        return http.OK, await self._threads.run(self._envelope, received, payload)
+
+    async def _received(self, raw: bytes) -> _Received:
+        envelope = parse(raw)
+        if self._security is None:
+            message_id = envelope.addressing("MessageID")
+            return _Received(
+                payload=envelope.payload,
+                caller=Caller(None, message_id),
+                to=envelope.addressing("To"),
+                action=envelope.addressing("Action"),
+            )
+        verified = await verify_request(envelope.root, self._security, self._clock.seconds())
+        if self._security.policy.addressing:
+            self._right_action(envelope, verified.action)
+        return _Received(
+            payload=verified.body,
+            caller=Caller(verified.signer, verified.message_id),
+            to=verified.to,
+            action=verified.action,
+        )
+
+    def _right_action(self, envelope: Envelope, action: str) -> None:
+        """Refuse a signed Action that is not the operation's: the Body may not be signed."""
+        operation = self._contract.operation_of(str(envelope.payload.tag))
+        if operation is not None and operation.action != action:
+            raise SecurityRefused("the signed Action is not the operation in the Body")
+
+    def _fault(self, fault: SoapFault) -> tuple[int, bytes]:
+        plain = self._contract.namespace == CLUSTER_NAMESPACE
+        return http.INTERNAL_SERVER_ERROR, rendered(fault, plain=plain)
+
+    def _envelope(self, received: _Received, payload: str) -> bytes:
+        now = self._clock.seconds()
+        security = self._security
+        headers = self._headers(received, now)
+        if security is None or security.identity is None or not security.policy.replies_signed:
+            return unsigned_envelope(headers, payload)
+        return signed_envelope(
+            security.policy,
+            security.identity,
+            headers,
+            payload,
+            now=now,
+            lifetime=security.lifetime,
+            new_id=lambda: str(uuid.UUID(bytes=self._random_bytes(16), version=4)),
+        )
+
+    def _headers(self, received: _Received, now: float) -> Sequence[Addressing]:
+        """Return the reply's WS-Addressing headers, in the order in which C peers send them."""
+        addressed = (
+            self._needs_action
+            if self._security is None
+            else self._security.policy.replies_addressed
+        )
+        if not addressed or not received.caller.message_id:
+            return ()
+        own = f"urn:uuid:{uuid7(now, self._random_bytes)}"
+        return (
+            Addressing("Action", escape(received.action)),
+            Addressing("From", f"<wsa:Address>{escape(received.to)}</wsa:Address>"),
+            Addressing("MessageID", own),
+            Addressing("RelatesTo", escape(received.caller.message_id), _RELATION),
+        )
+
+    def _crashed(self, failure: Failure, request: Request, gone: Sequence[Failure]) -> None:
+        self._log.failure("{contract} could not reply", failure, contract=self._contract.name)
+        if not gone:
+            request.setResponseCode(http.INTERNAL_SERVER_ERROR)
+            request.finish()
+
+
+def _send(reply: tuple[int, bytes], request: Request, gone: Sequence[Failure]) -> None:
+    if gone:
+        return
+    status, content = reply
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", _CONTENT_TYPE)
+    request.setHeader(b"Content-Length", b"%d" % len(content))
+    request.write(content)
+    request.finish()
+
+
+def _plain(request: Request, status: int, text: bytes) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", b"text/plain; charset=UTF-8")
+    return text
+
+
+class ServicesPage(Resource):
+    """Lists the services of a host in the words that 2.0's administration tools look for."""
+
+    isLeaf = True
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self._names = tuple(names)
+
+    def render_GET(self, request: Request) -> bytes:
+        """Return one heading a service."""
+        request.setHeader(b"Content-Type", b"text/html; charset=UTF-8")
+        listed = "".join(
+            f"<h3>{name}</h3><p>Service Description: {name}</p><p>{name} Deployed</p>\n"
+            for name in self._names
+        )
+        return (
+            f"<html><head><title>Services</title></head><body>\n{listed}</body></html>\n".encode()
+        )
+
+
+def services_page(names: Sequence[str]) -> Resource:
+    """Return the page of GET /axis2/services/ for the services of a host."""
+    return ServicesPage(names)
