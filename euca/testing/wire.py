@@ -1,5 +1,8 @@
 """Joins a SOAP client to a service in memory: no port, no reactor, every byte as on the wire."""
 
+from typing import cast
+
+from treq.client import HTTPClient
 from treq.testing import StubTreq
 from twisted.internet.interfaces import IReactorTime
 
@@ -24,4 +27,5 @@ def joined(
     bytes flow with `client.http.flush()` after it went on.
     """
     resource = SoapResource(contract, api, server_security, clock)
-    return SoapClient(contract, ADDRESS, StubTreq(resource), client_security, clock)
+    http = cast(HTTPClient, StubTreq(resource))  # it has the same methods
+    return SoapClient(contract, ADDRESS, http, client_security, clock)

@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import (
     Agent,
     HTTPConnectionPool,
-    RequestNotSent,
     RequestTransmissionFailed,
     ResponseFailed,
     ResponseNeverReceived,
@@ -40,14 +39,13 @@ from euca.wire.requests import RequestWriter
 
 _MAX_REPLY = 16 << 20
 _CONNECT_SECONDS = 3.0
-_IDLE_SECONDS = 30.0
+_IDLE_SECONDS = 30
 _CONNECTIONS_PER_HOST = 8
 _UNREACHABLE = (
     ConnectError,
     ConnectionClosed,
     DNSLookupError,
     DeferredTimeout,
-    RequestNotSent,
     RequestTransmissionFailed,
     ResponseFailed,
     ResponseNeverReceived,
@@ -96,7 +94,7 @@ class _Sent:
 class SoapClient:
     """A client of one service at one address."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         contract: Contract,
         url: str,

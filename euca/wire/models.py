@@ -5,6 +5,7 @@ as plain dicts (see `euca.wire.protocol`). Inheritance is flattened, base fields
 the same on the wire.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ _SIMPLE: dict[Simple, Any] = {
     Simple.DATE_TIME: DateTime,
     Simple.DOUBLE: Double,
 }
+
+_SERIAL = itertools.count()
 
 Handler = Callable[[Any, Any], Any]
 
@@ -73,7 +76,8 @@ def application(contract: Contract, handler_of: Callable[[Operation], Handler]) 
     return Application(
         [service],
         tns=contract.namespace,
-        name=contract.name,
+        # spyne keeps a register by name and complains of equals; the name is not on the wire.
+        name=f"{contract.name}-{next(_SERIAL)}",
         in_protocol=In(contract),
         out_protocol=Out(contract),
     )

@@ -13,7 +13,7 @@ from euca.wire.contract import PLAIN_NAMESPACES, Contract, ContractViolation
 from euca.wire.lexical import UnwritableValue, any_text, date_time, plain_text
 
 
-class LocalFiles(zeep.Transport):  # type: ignore[misc]  # zeep is untyped
+class LocalFiles(zeep.Transport):
     """A zeep transport that reads the file it is given and refuses everything else."""
 
     def __init__(self) -> None:

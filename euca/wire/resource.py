@@ -61,7 +61,7 @@ class SoapResource(Resource):
     isLeaf = True
     _log = Logger()
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         contract: Contract,
         api: object,

@@ -71,6 +71,16 @@ class Claim:
         return tuple(etree.QName(element).localname for element, _ in self.references)
 
 
+@frozen
+class _Used:
+    """The elements that a receiver acts on, each found where it must stand."""
+
+    body: etree._Element
+    addressing: Mapping[str, etree._Element]
+    token: etree._Element
+    timestamp: etree._Element | None
+
+
 def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> Claim:
     """Return what an envelope claims; raises SecurityRefused when its shape is not the one.
 
@@ -83,22 +93,20 @@ def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> C
         if count(root) != 1:
             raise SecurityRefused(f"there must be exactly one {what}")
     parts = _security_parts(header)
-    addressing = _addressing_blocks(header)
-    candidates = _candidates(parts, addressing, body)
+    used = _Used(body, _addressing_blocks(header), parts[_TOKEN], parts.get(_TIMESTAMP))
     signed_info, value, key_info = _children_exactly(
         parts[_SIGNATURE], f"{{{DS}}}SignedInfo", f"{{{DS}}}SignatureValue", f"{{{DS}}}KeyInfo"
     )
-    references = _references(signed_info, policy, candidates)
-    stamp = parts.get(_TIMESTAMP)
-    _coverage(policy, required, [element for element, _ in references], addressing, body, stamp)
+    references = _references(signed_info, policy, _candidates(used))
+    _coverage(policy, required, [element for element, _ in references], used)
     return Claim(
-        certificate=_token(key_info, parts[_TOKEN]),
+        certificate=_token(key_info, used.token),
         signature=parts[_SIGNATURE],
         signature_value=_base64(value, "SignatureValue"),
         references=tuple(references),
         body=body,
-        headers=_texts(addressing),
-        timestamp=None if stamp is None else _instants(stamp),
+        headers=_texts(used.addressing),
+        timestamp=None if used.timestamp is None else _instants(used.timestamp),
     )
 
 
@@ -146,15 +154,11 @@ def _addressing_blocks(header: etree._Element) -> dict[str, etree._Element]:
     return blocks
 
 
-def _candidates(
-    parts: Mapping[str, etree._Element],
-    addressing: Mapping[str, etree._Element],
-    body: etree._Element,
-) -> dict[str, tuple[etree._Element, str]]:
+def _candidates(used: _Used) -> dict[str, tuple[etree._Element, str]]:
     """Return by identifier the elements that may be signed: those standing where they are used."""
-    elements = [body, *addressing.values(), parts[_TOKEN]]
-    if _TIMESTAMP in parts:
-        elements.append(parts[_TIMESTAMP])
+    elements = [used.body, *used.addressing.values(), used.token]
+    if used.timestamp is not None:
+        elements.append(used.timestamp)
     found: dict[str, tuple[etree._Element, str]] = {}
     for element in elements:
         for attribute in (WSU_ID, "Id"):
@@ -221,9 +225,7 @@ def _coverage(
     policy: Policy,
     required: frozenset[str],
     signed: list[etree._Element],
-    addressing: Mapping[str, etree._Element],
-    body: etree._Element,
-    stamp: etree._Element | None,
+    used: _Used,
 ) -> None:
     """Demand that the signature covers what the policy wants covered."""
 
@@ -232,20 +234,23 @@ def _coverage(
 
     if policy.addressing:
         for name in required:
-            if f"{{{WSA}}}{name}" not in addressing:
+            if f"{{{WSA}}}{name}" not in used.addressing:
                 raise SecurityRefused(f"the header wsa:{name} is missing")
-        for element in addressing.values():
+        for element in used.addressing.values():
             if not covered(element):
                 raise SecurityRefused(f"the header {_name(element)} is not signed")
-    if policy.body is Part.REQUIRED and not covered(body):
+    if policy.body is Part.REQUIRED and not covered(used.body):
         raise SecurityRefused("the Body is not signed")
-    if stamp is None:
-        if policy.timestamp is Part.REQUIRED:
-            raise SecurityRefused("there is no Timestamp")
-    elif policy.timestamp is Part.FORBIDDEN:
-        raise SecurityRefused("a Timestamp is not taken here")
-    elif not covered(stamp):
+    _stamped(policy, used.timestamp is not None)
+    if used.timestamp is not None and not covered(used.timestamp):
         raise SecurityRefused("the Timestamp is not signed")
+
+
+def _stamped(policy: Policy, there: bool) -> None:
+    if policy.timestamp is Part.REQUIRED and not there:
+        raise SecurityRefused("there is no Timestamp")
+    if policy.timestamp is Part.FORBIDDEN and there:
+        raise SecurityRefused("a Timestamp is not taken here")
 
 
 def _token(key_info: etree._Element, token: etree._Element) -> bytes:
