@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -61,3 +61,20 @@ class Immediate:
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` at once."""
         return function(*args, **kwargs)
+
+
+class InTurn(MultiService):
+    """Services that stop one after the other, the last first.
+
+    A pool of threads that others use outlives them so: a function given to a pool that has
+    stopped would never be heard of again.
+    """
+
+    def stopService(self) -> Deferred[None]:
+        """Stop each service when the one after it has stopped."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop_each())
+
+    async def _stop_each(self) -> None:
+        for service in reversed(list(self)):
+            await maybeDeferred(service.stopService)

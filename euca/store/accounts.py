@@ -141,6 +141,14 @@ def thd_certificates(tx: Connection, name: str) -> list[bytes]:
     return [row[0] for row in tx.execute(query)]
 
 
+def thd_all_certificates(tx: Connection) -> list[bytes]:
+    """Return the unrevoked certificates of all enabled accounts, in DER form."""
+    certificates = CERTIFICATES.c
+    query = select(certificates.der).join_from(CERTIFICATES, ACCOUNTS)
+    rows = tx.execute(query.where(and_(certificates.revoked.is_(False), ACCOUNTS.c.enabled)))
+    return [row[0] for row in rows]
+
+
 def thd_account_by_certificate(tx: Connection, der: bytes) -> Account | None:
     """Return the enabled account that an unrevoked certificate speaks for."""
     certificates = CERTIFICATES.c

@@ -21,6 +21,7 @@ from twisted.web.server import Request, Site
 from euca.config import Configuration
 from euca.telemetry.health import HealthResource, Probe
 from euca.telemetry.logging import component_log
+from euca.wire.streaming import StreamingRequest
 
 IDLE_SECONDS = 60.0  # a connection on which nothing arrives is closed after this
 
@@ -88,7 +89,7 @@ def listener(
     configuration: Configuration,
     port: int,
     reactor: Any,
-    request_factory: type[Request] = Request,
+    request_factory: type[Request] = StreamingRequest,
 ) -> MultiService:
     """Return the service that logs, runs the components and serves them on `listen`:`port`.
 
