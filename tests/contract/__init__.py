@@ -1,0 +1,1 @@
+"""Tests of the contracts against what the original programs put on the wire."""
