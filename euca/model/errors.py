@@ -19,12 +19,28 @@ class MissingParameter(CloudError):
     """A value that the operation needs was not given."""
 
 
+class UnknownParameter(CloudError):
+    """A parameter was given that the operation does not have."""
+
+
+class InvalidAction(CloudError):
+    """There is no operation of that name."""
+
+
 class Unsupported(CloudError):
     """The operation, or a part of it asked for, is not available in this cloud."""
 
 
 class NotAuthenticated(CloudError):
     """Who sent the request could not be established."""
+
+
+class SignatureMismatch(NotAuthenticated):
+    """The signature of a request is not one that the secret of its access key makes."""
+
+
+class RequestExpired(NotAuthenticated):
+    """The time of a signed request is too far from now."""
 
 
 class NotPermitted(CloudError):
@@ -73,6 +89,10 @@ class UnknownVolume(CloudError):
 
 class VolumeExists(CloudError):
     """There is a volume of that identifier already."""
+
+
+class VolumeLimitExceeded(CloudError):
+    """The volume is larger than one may be, or than what is left for all together."""
 
 
 class NoCapacity(CloudError):

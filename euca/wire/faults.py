@@ -47,6 +47,7 @@ _CODES: dict[type[errors.CloudError], tuple[int, str]] = {
     errors.UnknownZone: (400, "InvalidZone.NotFound"),
     errors.UnknownVolume: (400, "InvalidVolume.NotFound"),
     errors.VolumeExists: (400, "InvalidVolume.Duplicate"),
+    errors.VolumeLimitExceeded: (400, "VolumeLimitExceeded"),
     errors.NoCapacity: (500, "InsufficientInstanceCapacity"),
     errors.InstanceNotRunning: (400, "IncorrectInstanceState"),
     errors.IncorrectState: (400, "IncorrectState"),

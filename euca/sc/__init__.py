@@ -1,0 +1,1 @@
+"""The storage controller: the volumes of one cluster."""
