@@ -8,6 +8,7 @@ thread of the database.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
 from attrs import field, frozen
 
@@ -94,6 +95,12 @@ def thd_account(tx: Connection, name: str) -> Account | None:
     """Return the account of that name, whether enabled or not."""
     row = tx.execute(select(*_ACCOUNT).where(ACCOUNTS.c.name == name)).first()
     return None if row is None else Account(*row)
+
+
+def thd_accounts_numbered(tx: Connection, numbers: Collection[str]) -> list[Account]:
+    """Return the accounts that have one of these numbers."""
+    query = select(*_ACCOUNT).where(ACCOUNTS.c.number.in_(numbers))
+    return [Account(*row) for row in tx.execute(query)]
 
 
 def thd_add_access_key(tx: Connection, key: AccessKey) -> None:

@@ -1,0 +1,169 @@
+"""Puts the cloud controller together."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import IResource
+
+from euca.auth.keyring import Identity
+from euca.auth.wsse import USER, Security
+from euca.clc.api import Cloud
+from euca.clc.changes import World, change
+from euca.clc.cluster_client import WireClusters
+from euca.clc.discover import Discovery
+from euca.clc.endpoint import Endpoint
+from euca.clc.enrolment import Enrolment
+from euca.clc.front import Front
+from euca.clc.image_store import WalrusImageStore
+from euca.clc.interfaces import Clusters, ImageStore
+from euca.clc.plan import View, plan
+from euca.clc.query import QueryInterface, QueryResource
+from euca.clc.registration import RegisteredCluster
+from euca.clc.settings import CLUSTER_SECONDS, PATH, WALRUS_SECONDS, Settings
+from euca.clc.soap import UserCertificates, soap_operations
+from euca.config import Configuration
+from euca.converge.loop import Change, Loop
+from euca.model.identifiers import RandomBytes
+from euca.store.engine import Database
+from euca.threads import InTurn, Offload, Threads
+from euca.wire.client import http_client
+from euca.wire.contract import Contract
+from euca.wire.mount import Mounted
+from euca.wire.resource import SoapResource
+
+SCHEMAS = ("accounts", "clc")
+
+
+@frozen
+class Parts:
+    """What the cloud controller is made of; each of them is given to it."""
+
+    database: Database
+    clusters: Clusters
+    store: ImageStore
+    threads: Offload
+    identity: Identity
+    clock: IReactorTime
+    period: float
+    endpoint: str
+    strict: bool = True
+    random_bytes: RandomBytes = field(default=secrets.token_bytes)
+
+
+@frozen
+class Assembled:
+    """The cloud controller in one piece: its loop, its operations, and its resource."""
+
+    loop: Loop[View, World]
+    cloud: Cloud
+    resource: IResource
+    health: Callable[[], Mapping[str, object]]
+
+
+def assemble(parts: Parts) -> Assembled:
+    """Join the parts, whatever they are made of; nothing is started."""
+    discovery = Discovery(parts.database, parts.clock, parts.period)
+    world = World(parts.database, parts.clusters, parts.clock, parts.period)
+    loop = Loop(parts.clock, parts.period, discovery.view, planned, world)
+    cloud = Cloud(
+        database=parts.database,
+        enrolment=Enrolment(
+            parts.database, parts.store, parts.threads, parts.identity, parts.random_bytes
+        ),
+        clusters=parts.clusters,
+        threads=parts.threads,
+        clock=parts.clock,
+        random_bytes=parts.random_bytes,
+        endpoint=parts.endpoint,
+        wake=loop.wake,
+    )
+    front = Front(cloud, lambda: str(uuid.UUID(bytes=parts.random_bytes(16), version=4)))
+    return Assembled(loop, cloud, _endpoint(parts, front), lambda: health(loop, discovery))
+
+
+def planned(view: View) -> list[Change[World]]:
+    """Return the changes of the steps that the plan has."""
+    return [change(step) for step in plan(view)]
+
+
+def _endpoint(parts: Parts, front: Front) -> Endpoint:
+    contract = Contract.load("ec2-2009-11-30")
+    security = Security(USER, UserCertificates(parts.database), strict=parts.strict)
+    operations = soap_operations(contract, front, parts.database)
+    soap = SoapResource(contract, operations, security, parts.clock, parts.threads)
+    query = QueryInterface(front, contract, parts.database, parts.clock)
+    return Endpoint(soap, QueryResource(query))
+
+
+def health(loop: Loop[View, World], discovery: Discovery) -> Mapping[str, object]:
+    """Return what the cloud controller says of itself, its clusters and its instances."""
+    seen = discovery.overview
+    if not loop.running or seen is None:
+        return {"component": "clc", "status": "starting" if loop.running else "stopped"}
+    state: dict[str, object] = {
+        "component": "clc",
+        "status": "ok",
+        "clusters": {name: _cluster_health(cluster) for name, cluster in seen.clusters.items()},
+        "instances": dict(seen.instances),
+    }
+    if not seen.clusters:
+        state["note"] = "no cluster is registered: no instance can be started"
+    return state
+
+
+def _cluster_health(cluster: RegisteredCluster) -> Mapping[str, object]:
+    return {
+        "host": cluster.host,
+        "port": cluster.port,
+        "reachable": cluster.reachable,
+        "error": cluster.error,
+        "capacity": {
+            capacity.vm_type: {"available": capacity.available, "maximum": capacity.maximum}
+            for capacity in cluster.capacities
+        },
+    }
+
+
+def make(configuration: Configuration, reactor: Any) -> Mounted:
+    """Return the cloud controller of a configuration; raises ConfigurationError, UnusableKey."""
+    settings = Settings.of(configuration)
+    identity = Identity.load(settings.keys / "cloud-cert.pem", settings.keys / "cloud-pk.pem")
+    queries, work = (
+        Threads(reactor, size, f"clc {name}") for size, name in ((1, "database"), (2, "keys"))
+    )
+    database = Database(settings.database_url, SCHEMAS, queries)
+    http, connections = http_client(reactor)
+    contract = Contract.load("eucalyptus_cc")
+    clusters = WireClusters(
+        contract, http, identity, settings.keys, reactor, CLUSTER_SECONDS, secrets.token_bytes
+    )
+    assembled = assemble(
+        Parts(
+            database=database,
+            clusters=clusters,
+            store=WalrusImageStore(http, identity, reactor, WALRUS_SECONDS),
+            threads=work,
+            identity=identity,
+            clock=reactor,
+            period=settings.period,
+            endpoint=settings.endpoint,
+            strict=settings.strict,
+        )
+    )
+    service = InTurn()
+    for part in (queries, work, database, connections, assembled.loop):
+        part.setServiceParent(service)
+    return mounted(assembled, service)
+
+
+def mounted(assembled: Assembled, service: IService) -> Mounted:
+    """Return the cloud controller as it is put under a listener."""
+    children = {PATH.encode("ascii"): assembled.resource}
+    return Mounted("clc", service, children, assembled.health)

@@ -1,0 +1,40 @@
+"""`twistd clc`: the cloud controller on its listener, with Walrus and the SC beside it if asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.python.usage import Options as UsageOptions
+
+from euca.clc.service import make
+from euca.clc.settings import Settings
+from euca.config import Configuration
+from euca.sc.service import make as make_sc
+from euca.walrus.service import make as make_walrus
+from euca.wire.mount import listener
+
+
+class Options(UsageOptions):
+    """What `twistd clc` can be told."""
+
+    optParameters = [  # noqa: RUF012 (Twisted's contract)
+        ["conf", "c", None, "The configuration file, instead of $EUCALYPTUS' own.", Path],
+    ]
+    optFlags = [  # noqa: RUF012 (Twisted's contract)
+        ["with-walrus", None, "Serve Walrus too, in the same process and on the same port."],
+        ["with-sc", None, "Serve the storage controller too."],
+    ]
+
+
+def makeService(options: Options) -> IService:
+    """Return the service of the cloud controller and its listener."""
+    from twisted.internet import reactor  # noqa: PLC0415 (the composition root)
+
+    configuration = Configuration.read(options["conf"])
+    mounts = [make(configuration, reactor)]
+    if options["with-walrus"]:
+        mounts.append(make_walrus(configuration, reactor))
+    if options["with-sc"]:
+        mounts.append(make_sc(configuration, reactor))
+    return listener(mounts, configuration, Settings.of(configuration).port, reactor)
