@@ -5,11 +5,11 @@ starts: the operations, the readers and writers of their messages, and the valid
 message passes in both directions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from lxml import etree
 
 from euca.auth.wsse.names import XSI
@@ -51,6 +51,8 @@ class Message:
     record: Record
     read: Read = field(repr=False)
     write: Callable[[Mapping[str, Any], str], str] = field(repr=False)
+    write_failure: Callable[[Mapping[str, Any], str], str] | None = field(default=None, repr=False)
+    """Writes a reply that says it failed and may lack what a success must have; None elsewhere."""
 
 
 @frozen
@@ -73,6 +75,7 @@ class Contract:
     raw: bytes = field(repr=False)
     operations: Mapping[str, Operation] = field(repr=False)
     _validator: etree.XMLSchema = field(repr=False)
+    _failure_validator: etree.XMLSchema = field(repr=False)
     _by_element: Mapping[str, Operation] = field(repr=False)
 
     @classmethod
@@ -90,7 +93,8 @@ class Contract:
             path=path,
             raw=raw,
             operations=operations,
-            validator=etree.XMLSchema(etree.fromstring(etree.tostring(schema))),
+            validator=_validator(schema),
+            failure_validator=_failure_validator(schema, operations.values()),
             by_element={operation.request.element: operation for operation in operations.values()},
         )
 
@@ -105,7 +109,7 @@ class Contract:
         for name in _TOLERATED.get(message.element, ()):
             for passed_over in element.findall(name):
                 element.remove(passed_over)
-        self._validate(element)
+        self._validate(element, self._validator_of(message, self._failed(element)))
         if is_nil(element):
             raise ContractViolation(f"{message.element} is nil")
         try:
@@ -116,16 +120,18 @@ class Contract:
 
     def write(self, message: Message, values: Mapping[str, Any]) -> str:
         """Return the message's element as canonical text; raises ContractViolation."""
+        failed = values.get("return") is False
+        write = message.write_failure if failed and message.write_failure else message.write
         try:
-            text = message.write(values, self.namespace)
+            text = write(values, self.namespace)
         except UnwritableValue as error:
             raise ContractViolation(str(error)) from error
-        self._validate(etree.fromstring(text))
+        self._validate(etree.fromstring(text), self._validator_of(message, failed))
         return text
 
     def check(self, element: etree._Element) -> None:
         """Raise ContractViolation unless the schema accepts the element."""
-        self._validate(element)
+        self._validate(element, self._validator)
 
     def render_reply(
         self, operation: str, values: Mapping[str, Any], namespace: str | None = None
@@ -140,12 +146,36 @@ class Contract:
             text = reply.write(values, namespace)
         return text.encode("utf-8")
 
-    def _validate(self, element: etree._Element) -> None:
+    def _failed(self, element: etree._Element) -> bool:
+        return element.findtext(f"{{{self.namespace}}}return") in ("false", "0")
+
+    def _validator_of(self, message: Message, failed: bool) -> etree.XMLSchema:
+        return self._failure_validator if failed and message.write_failure else self._validator
+
+    def _validate(self, element: etree._Element, validator: etree.XMLSchema) -> None:
         # xsi:type would choose another type, and a schema location would be fetched.
         if _FOREIGN_INSTANCE(element):
             raise ContractViolation("an xsi attribute other than nil is not taken")
-        if not self._validator.validate(element):
-            raise ContractViolation(_first_error(self._validator))
+        if not validator.validate(element):
+            raise ContractViolation(_first_error(validator))
+
+
+def _validator(schema: etree._Element) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.fromstring(etree.tostring(schema)))
+
+
+def _failure_validator(schema: etree._Element, operations: Iterable[Operation]) -> etree.XMLSchema:
+    """Return a validator to which nothing directly inside a reply is mandatory.
+
+    Original nodes answer a failure with `return` false and little else, whatever the type demands.
+    """
+    relaxed = etree.fromstring(etree.tostring(schema))
+    for operation in operations:
+        if operation.reply.write_failure is not None:
+            (node,) = relaxed.findall(f"{{{XS}}}complexType[@name='{operation.reply.record.name}']")
+            for element in node.iter(f"{{{XS}}}element"):
+                element.set("minOccurs", "0")
+    return etree.XMLSchema(relaxed)
 
 
 def _first_error(validator: etree.XMLSchema) -> str:
@@ -202,9 +232,17 @@ class _Binder:
         (part,) = self._root.findall(f"{{{WSDL}}}message[@name='{wanted}']/{{{WSDL}}}part")
         name = qualified(part, str(part.get("element")))[1]
         record = self._compiler.record(self._elements[name])
+        may_fail = side == "output" and self._namespace == CLUSTER_NAMESPACE
         return Message(
             element=f"{{{self._namespace}}}{name}",
             record=record,
             read=self._reader.record(record),
             write=self._writer.message(name, record),
+            write_failure=self._writer.message(name, _failure(record)) if may_fail else None,
         )
+
+
+def _failure(record: Record) -> Record:
+    """Return the record of a reply that failed: every field may be absent."""
+    fields = tuple(evolve(one, minimum=0) for one in record.fields)
+    return evolve(record, name=f"{record.name} that failed", fields=fields)
