@@ -27,8 +27,7 @@ class Endpoint(Resource):
 
     def render_GET(self, request: Request) -> int | bytes:
         """Serve the contract to ?wsdl, anything else as Query."""
-        names = {name.lower() for name in request.args or {}}
-        if names == {b"wsdl"}:
+        if request.uri.partition(b"?")[2].lower() in (b"wsdl", b"wsdl="):
             return self._soap.render_GET(request)
         return self._query.render_GET(request)
 

@@ -39,6 +39,7 @@ from euca.wire.mount import Mounted
 from euca.wire.resource import SoapResource
 
 SCHEMAS = ("accounts", "clc")
+EC2 = "ec2-2009-11-30"
 
 
 @frozen
@@ -53,6 +54,7 @@ class Parts:
     clock: IReactorTime
     period: float
     endpoint: str
+    contract: Contract
     strict: bool = True
     random_bytes: RandomBytes = field(default=secrets.token_bytes)
 
@@ -94,7 +96,7 @@ def planned(view: View) -> list[Change[World]]:
 
 
 def _endpoint(parts: Parts, front: Front) -> Endpoint:
-    contract = Contract.load("ec2-2009-11-30")
+    contract = parts.contract
     security = Security(USER, UserCertificates(parts.database), strict=parts.strict)
     operations = soap_operations(contract, front, parts.database)
     soap = SoapResource(contract, operations, security, parts.clock, parts.threads)
@@ -140,9 +142,14 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
     )
     database = Database(settings.database_url, SCHEMAS, queries)
     http, connections = http_client(reactor)
-    contract = Contract.load("eucalyptus_cc")
     clusters = WireClusters(
-        contract, http, identity, settings.keys, reactor, CLUSTER_SECONDS, secrets.token_bytes
+        Contract.load("eucalyptus_cc"),
+        http,
+        identity,
+        settings.keys,
+        reactor,
+        CLUSTER_SECONDS,
+        secrets.token_bytes,
     )
     assembled = assemble(
         Parts(
@@ -154,6 +161,7 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
             clock=reactor,
             period=settings.period,
             endpoint=settings.endpoint,
+            contract=Contract.load(EC2),
             strict=settings.strict,
         )
     )

@@ -16,7 +16,7 @@ from euca.clc.image import Image, Kind
 from euca.clc.memory import MemoryCluster, MemoryClusters, MemoryImageStore
 from euca.clc.registry import thd_add_cluster, thd_add_walrus
 from euca.clc.requests import Caller
-from euca.clc.service import Assembled, Parts, assemble
+from euca.clc.service import EC2, Assembled, Parts, assemble
 from euca.clc.tables import KeyPairRecord, thd_add_image, thd_add_key_pair
 from euca.store.accounts import (
     AccessKey,
@@ -28,6 +28,7 @@ from euca.store.accounts import (
 from euca.store.engine import Database
 from euca.store.sql import Connection
 from euca.threads import Immediate
+from euca.wire.contract import Contract
 
 NOW = 1_300_000_000.0
 PERIOD = 20.0
@@ -41,6 +42,12 @@ BOB = Account("bob", "000000000003")
 def identity(name: str) -> Identity:
     """Return one identity of that name; making one takes a moment."""
     return new_identity(name, datetime.now(UTC))
+
+
+@cache
+def ec2() -> Contract:
+    """Return the EC2 contract; compiling it takes a moment."""
+    return Contract.load(EC2)
 
 
 class Numbers:
@@ -150,6 +157,7 @@ class House:
                 clock=self.clock,
                 period=PERIOD,
                 endpoint="http://127.0.0.1:8773/services/Eucalyptus",
+                contract=ec2(),
                 random_bytes=Numbers(),
             )
         )
