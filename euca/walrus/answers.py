@@ -63,10 +63,14 @@ class Sender:
         self._threads = threads
         self._gone = False
         self._paused: Deferred[None] | None = None
+        request.notifyFinish().addBoth(self._ended)
 
     async def send(self, answer: Answer) -> None:
         """Send the whole answer, unless the client goes away."""
-        self._request.notifyFinish().addBoth(self._ended)
+        if self._gone:
+            if answer.data is not None:
+                answer.data.close()
+            return
         self._request.setResponseCode(answer.status)
         already = dict(self._request.responseHeaders.getAllRawHeaders())
         self._request.responseHeaders = AmazonHeaders(already)
@@ -111,6 +115,11 @@ class Sender:
         finally:
             if not self._gone:
                 self._request.unregisterProducer()
+
+    def break_off(self) -> None:
+        """End an answer that cannot be completed, so that the client does not take it for whole."""
+        if not self._gone:
+            self._request.channel.loseConnection()
 
     def _ended(self, _result: object) -> None:
         self._gone = True

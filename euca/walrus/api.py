@@ -55,7 +55,11 @@ META = "x-amz-meta-"
 MAX_DOCUMENT = 1 << 16  # bytes of an XML document that a client sends
 MAX_KEY = 1024  # bytes of UTF-8
 DEFAULT_LOCATION = "US"
-NOT_BUILT_PUT = ("x-amz-copy-source", "x-amz-grant-read", "x-amz-server-side-encryption")
+TAKEN_PUT = re.compile(
+    r"x-amz-(acl|date|meta-.*|checksum-crc32|sdk-checksum-algorithm|content-sha256|security-token)",
+    re.IGNORECASE,
+)
+"""The `x-amz-` headers of a PUT that are heeded, or that ask for nothing."""
 NOT_BUILT_GET = (
     "Range",
     "If-Match",
@@ -114,7 +118,7 @@ class Walrus:
     async def create_bucket(self, request: Request) -> Answer:
         """CreateBucket: one whose name nobody has."""
         name = _user(request.caller)
-        _refuse_headers(request, NOT_BUILT_PUT)
+        _check_amazon_headers(request.rest)
         if not _BUCKET.fullmatch(request.bucket) or _ADDRESS.fullmatch(request.bucket):
             raise WalrusError(
                 "InvalidBucketName",
@@ -185,21 +189,21 @@ class Walrus:
             await self._receive(request.body, draft)
             _check_content(draft, expected, request.rest)
             await self._threads.run(draft.thd_keep, self._files.folder(bucket.name))
-            stored = StoredObject(
-                bucket=bucket.name,
-                key=request.key,
-                file=draft.name,
-                owner=request.caller.name or bucket.owner,
-                acl=acl,
-                etag=draft.md5.hex(),
-                modified=int(self._now()),
-                size=draft.size,
-                headers=_kept_headers(request.rest),
-            )
-            replaced = await self._database.transact(lambda tx: thd_put_object(tx, stored))
         except BaseException:
             await self._threads.run(draft.thd_discard)
             raise
+        stored = StoredObject(
+            bucket=bucket.name,
+            key=request.key,
+            file=draft.name,
+            owner=request.caller.name or bucket.owner,
+            acl=acl,
+            etag=draft.md5.hex(),
+            modified=int(self._now()),
+            size=draft.size,
+            headers=_kept_headers(request.rest),
+        )
+        replaced = await self._record(stored, draft)
         await self._forget(replaced)
         return Answer(headers=(("ETag", f'"{stored.etag}"'),))
 
@@ -274,6 +278,18 @@ class Walrus:
         while data := await body.read():
             await self._threads.run(draft.thd_write, data)
 
+    async def _record(self, stored: StoredObject, draft: Draft) -> StoredObject | None:
+        """Name the file in the metadata, and return what it replaced.
+
+        Only where the metadata surely does not name it, the file is removed at once; after any
+        other failure the next start decides.
+        """
+        try:
+            return await self._database.transact(lambda tx: thd_put_object(tx, stored))
+        except WalrusError:
+            await self._threads.run(draft.thd_discard)
+            raise
+
     async def _forget(self, removed: StoredObject | None) -> None:
         if removed is not None:
             await self._threads.run(self._files.thd_remove, removed.bucket, removed.file)
@@ -319,8 +335,18 @@ def _refuse_headers(request: Request, names: tuple[str, ...]) -> None:
             raise not_available(f"A request with {name}")
 
 
+def _check_amazon_headers(rest: RestRequest) -> None:
+    for name, _ in rest.headers:
+        if name.lower().startswith("x-amz-") and not TAKEN_PUT.fullmatch(name):
+            raise not_available(f"A request with {name.lower()}")
+
+
 def _check_put(request: Request) -> None:
-    _refuse_headers(request, NOT_BUILT_PUT)
+    _check_amazon_headers(request.rest)
+    if request.rest.header("Content-Length") is None and not request.rest.header(
+        "Transfer-Encoding"
+    ):
+        raise WalrusError("MissingContentLength", "An object needs a Content-Length.")
     if len(request.key.encode()) > MAX_KEY:
         raise WalrusError("KeyTooLongError", f"A key has at most {MAX_KEY} bytes.")
     if "aws-chunked" in (request.rest.header("Content-Encoding") or "").lower():

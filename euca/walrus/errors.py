@@ -20,6 +20,7 @@ STATUS = {
     "MalformedXML": 400,
     "MaxMessageLengthExceeded": 400,
     "MethodNotAllowed": 405,
+    "MissingContentLength": 411,
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
     "NotImplemented": 501,

@@ -75,9 +75,10 @@ class Draft:
         os.fsync(self._stream.fileno())
         self._stream.close()
         self._path.rename(path)
+        self._path = path
 
     def thd_discard(self) -> None:
-        """Remove what was written."""
+        """Remove what was written, kept or not."""
         self._stream.close()
         self._path.unlink(missing_ok=True)
 
@@ -110,7 +111,9 @@ class Files:
         for folder in self._root.iterdir():
             if folder.is_dir() and not folder.name.startswith("."):
                 leftovers += [
-                    path for path in folder.iterdir() if (folder.name, path.name) not in known
+                    path
+                    for path in folder.iterdir()
+                    if (folder.name, path.name) not in known and path.is_file()
                 ]
         for path in leftovers:
             self.log.info("Removing {path}, which was left behind", path=path)

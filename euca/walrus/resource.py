@@ -67,13 +67,15 @@ class WalrusResource(Resource):
 
     def render(self, request: HttpRequest) -> int:
         """Begin with a request; the answer comes later."""
-        Deferred.fromCoroutine(self._serve(request)).addErrback(self._failed)
+        sender = Sender(request, self._threads)
+        Deferred.fromCoroutine(self._serve(request, sender)).addErrback(self._failed, sender)
         return NOT_DONE_YET
 
-    def _failed(self, failure: Failure) -> None:
-        self.log.failure("A request could not be answered", failure=failure)
+    def _failed(self, failure: Failure, sender: Sender) -> None:
+        self.log.failure("An answer could not be completed", failure=failure)
+        sender.break_off()
 
-    async def _serve(self, request: HttpRequest) -> None:
+    async def _serve(self, request: HttpRequest, sender: Sender) -> None:
         identifier = str(uuid.uuid4())
         request.setHeader("x-amz-request-id", identifier)
         with correlated(identifier):
@@ -88,7 +90,7 @@ class WalrusResource(Resource):
                 self.log.failure("{method} {path} failed", method=request.method, path=request.path)
                 broken = WalrusError("InternalError", "Walrus failed; its log has the request id.")
                 answer = self._refusal(request, broken, identifier)
-            await Sender(request, self._threads).send(answer)
+            await sender.send(answer)
 
     def _refusal(self, request: HttpRequest, error: WalrusError, identifier: str) -> Answer:
         path = request.path.decode("ascii", "replace")

@@ -100,7 +100,7 @@ def listener(
     component_log(configuration, mounts[0].name).setServiceParent(root)
     for mounted in mounts:
         mounted.service.setServiceParent(root)
-    site = Site(Tree(mounts), requestFactory=request_factory, timeout=IDLE_SECONDS)
+    site = Site(Tree(mounts), requestFactory=request_factory, timeout=IDLE_SECONDS, reactor=reactor)
     site.displayTracebacks = False
     # strports' service raises at start when it cannot listen, which ends the process.
     where = f"tcp:{port}:interface={quoteStringArgument(configuration.listen)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 from lxml import etree
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.server import Site
 
@@ -92,7 +93,9 @@ class Cloud:
         )
         callers = Callers(self.database, self.keys, Immediate(), lambda: NOW)
         resource = WalrusResource(self.walrus, callers, threads)
-        self.site = Site(Tree([mounted(resource, self.store)]), requestFactory=StreamingRequest)
+        self.site = Site(
+            Tree([mounted(resource, self.store)]), requestFactory=StreamingRequest, reactor=Clock()
+        )
 
     def start(self) -> None:
         """Start, and add the users where there are none yet."""

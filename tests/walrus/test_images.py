@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.auth.bundle import bundle
@@ -159,6 +161,16 @@ class ImageTests(Case):
         self.threads.queue.pop()()
         self.assertEqual(wire.reply().code, "NoSuchKey")
         self.assertEqual(self.cached(), [])
+
+    def test_impatient_node(self) -> None:
+        """A node that went away while it waited costs nothing; the image is kept for the next."""
+        self.threads.holding = True
+        wire = self.asking()
+        wire.protocol.connectionLost(Failure(ConnectionLost()))
+        self.threads.queue.pop()()
+        self.assertEqual(len(self.cached()), 1)
+        self.assertEqual(self.cloud.ask_as_component(TARGET, OPERATION).body, self.content)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_left_behind(self) -> None:
         """An image whose manifest is gone is swept at the start."""

@@ -256,6 +256,31 @@ class ObjectTests(Case):
         reply = self.ask("GET", "/bucket/k?acl")
         self.assertEqual(reply.texts("Owner/DisplayName"), ["ada"])
 
+    def test_no_length(self) -> None:
+        """A body of unknown end is not taken for an empty one."""
+        target = f"{PREFIX}/bucket/k"
+        signed = sign_hmac("AKIADA", "ada-secret", "PUT", target, headers={}, now=NOW)
+        wire = self.cloud.connection()
+        wire.send(head("PUT", target, signed))
+        self.assertEqual((wire.reply().status, wire.reply().code), (411, "MissingContentLength"))
+
+    def test_bucket_gone_meanwhile(self) -> None:
+        """An upload into a bucket that was deleted meanwhile leaves nothing."""
+        target = f"{PREFIX}/bucket/k"
+        sent = {"Content-Length": "2"}
+        signed = sign_hmac("AKIADA", "ada-secret", "PUT", target, headers=sent, now=NOW)
+        wire = self.cloud.connection()
+        wire.send(head("PUT", target, signed) + b"a")
+        self.ask("DELETE", "/bucket")
+        wire.send(b"b")
+        self.assertEqual(wire.reply().code, "NoSuchBucket")
+        self.assertEqual(self.cloud.paths(), [])
+
+    def test_unknown_wishes(self) -> None:
+        """A header that asks for what is not built is refused, not ignored."""
+        for name in ("x_amz_grant_read", "x_amz_checksum_sha256", "x_amz_tagging"):
+            self.assertEqual(self.ask("PUT", "/bucket/k", b"x", **{name: "x"}).status, 501)
+
     def test_not_built(self) -> None:
         """Copies, ranges and conditions are refused rather than ignored."""
         self.ask("PUT", "/bucket/k", b"x")
