@@ -120,7 +120,7 @@ class SoapResource(Resource):
             self._log.warn(
                 "{contract}: refused a message: {why}", contract=self._contract.name, why=str(error)
             )
-            return self._fault(SoapFault("wsse:InvalidSecurity", str(error)))
+            return self._fault(SoapFault("soapenv:Client.Authentication", str(error)))
         except CloudError as error:
             told = answer(error)
             return self._fault(SoapFault(told.fault_code, told.message))
