@@ -34,7 +34,7 @@ def mac_address(instance_id: str) -> str:
 
 def uuid7(now: float, random_bytes: RandomBytes) -> uuid.UUID:
     """Return a time-ordered UUID (version 7, RFC 9562) for `now`, in seconds since 1970."""
-    milliseconds = int(now * 1000) & (1 << 48) - 1
+    milliseconds = round(now * 1000) & (1 << 48) - 1
     low = int.from_bytes(random_bytes(10), "big")
     value = milliseconds << 80 | 0x7 << 76 | (low >> 68 & 0xFFF) << 64
     value |= 0b10 << 62 | low & (1 << 62) - 1

@@ -84,6 +84,14 @@ def _joined_health(mounts: Sequence[Mounted]) -> Probe:
     return probe
 
 
+def access_line(_when: str, request: IRequest) -> str:
+    """Return the log line of a request: without its query, where signatures travel."""
+    assert isinstance(request, Request)
+    path = request.uri.partition(b"?")[0].decode("ascii", "backslashreplace")
+    method = request.method.decode("ascii", "backslashreplace")
+    return f"{request.getClientIP()} {method} {path} {request.code}"
+
+
 def listener(
     mounts: Sequence[Mounted],
     configuration: Configuration,
@@ -100,7 +108,13 @@ def listener(
     component_log(configuration, mounts[0].name).setServiceParent(root)
     for mounted in mounts:
         mounted.service.setServiceParent(root)
-    site = Site(Tree(mounts), requestFactory=request_factory, timeout=IDLE_SECONDS, reactor=reactor)
+    site = Site(
+        Tree(mounts),
+        requestFactory=request_factory,
+        timeout=IDLE_SECONDS,
+        reactor=reactor,
+        logFormatter=access_line,
+    )
     site.displayTracebacks = False
     # strports' service raises at start when it cannot listen, which ends the process.
     where = f"tcp:{port}:interface={quoteStringArgument(configuration.listen)}"

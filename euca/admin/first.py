@@ -1,0 +1,166 @@
+"""Brings the first instance of a new cloud up: image, key pair, instance, console.
+
+What is there already is used: each step asks the cloud first.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import frozen
+
+from euca.admin import guest, installation
+from euca.admin.ec2 import Ec2, Item, Refused
+from euca.admin.s3 import S3
+from euca.auth import bundle
+from euca.auth.keyring import Certificate
+from euca.config import Configuration
+
+BUCKET = "guest"
+KEY_PAIR = "cloud"
+PROMPT = "login:"
+ALIVE = ("pending", "running")
+RUNNING_LIMIT = 300.0  # seconds
+PROMPT_LIMIT = 180.0  # seconds
+PAUSE = 1.0  # seconds between two questions
+
+Progress = Callable[[str], None]
+
+
+@frozen
+class Cloud:
+    """A running cloud, as one account sees it."""
+
+    configuration: Configuration
+    credentials: installation.Credentials
+    ec2: Ec2
+    s3: S3
+    progress: Progress
+
+    # The image
+
+    def image(self) -> str:
+        """Return the identifier of the guest image, registered with kernel and ramdisk."""
+        files = guest.build(self.configuration.root / "guest", self.progress)
+        kernel = self._registered(files.kernel, kernel="true")
+        ramdisk = self._registered(files.ramdisk, ramdisk="true")
+        return self._registered(files.root, kernel=kernel, ramdisk=ramdisk)
+
+    def _registered(self, path: Path, **ids: str) -> str:
+        location = f"{BUCKET}/{path.name}.manifest.xml"
+        images = self.ec2.call("DescribeImages").items("imagesSet/item")
+        for image in images:
+            if image.text("imageLocation") == location:
+                return image.text("imageId")
+        self.s3.make_bucket(BUCKET)
+        self.upload(path, BUCKET, **ids)
+        self.progress(f"registering {location}")
+        return self.ec2.call("RegisterImage", ImageLocation=location).text("imageId")
+
+    def upload(self, path: Path, bucket: str, **ids: str) -> None:
+        """Bundle an image file for this cloud and upload the parts, the manifest last."""
+        cloud = Certificate.load(self.configuration.layout.keys / "cloud-cert.pem")
+        with tempfile.TemporaryDirectory(dir=self.configuration.root) as name:
+            self.progress(f"bundling {path.name}")
+            manifest = bundle.bundle(
+                path,
+                Path(name),
+                path.name,
+                installation.identity(self.credentials),
+                cloud,
+                self.credentials.account.number,
+                "x86_64",
+                **ids,  # type: ignore[arg-type]
+            )
+            parts = sorted(Path(name).glob(path.name + ".part.*"))
+            for part in (*parts, manifest):
+                self.progress(f"uploading {part.name}")
+                self.s3.upload(bucket, part)
+
+    # The key pair
+
+    @property
+    def key_file(self) -> Path:
+        """The file of the key pair's private key."""
+        return self.credentials.key.parent / f"{KEY_PAIR}.pem"
+
+    def key_pair(self) -> None:
+        """Make the key pair, unless the cloud has it and its private key is here."""
+        pairs = self.ec2.call("DescribeKeyPairs").items("keySet/item")
+        known = KEY_PAIR in (pair.text("keyName") for pair in pairs)
+        if known and self.key_file.exists():
+            return
+        if known:
+            self.ec2.call("DeleteKeyPair", KeyName=KEY_PAIR)
+        self.progress(f"making the key pair {KEY_PAIR}")
+        made = self.ec2.call("CreateKeyPair", KeyName=KEY_PAIR)
+        installation.write_private(self.key_file, made.text("keyMaterial").encode() + b"\n")
+
+    # The instance
+
+    def instance(self, image: str) -> str:
+        """Return the identifier of a living instance, started if there is none."""
+        alive = [found for found in self.instances() if state(found) in ALIVE]
+        if alive:
+            return alive[0].text("instanceId")
+        made = self.ec2.call(
+            "RunInstances", ImageId=image, MinCount="1", MaxCount="1", KeyName=KEY_PAIR
+        )
+        identifier = made.text("instancesSet/item/instanceId")
+        self.progress(f"starting {identifier}")
+        return identifier
+
+    def instances(self) -> list[Item]:
+        """Return all instances that the account sees."""
+        found = self.ec2.call("DescribeInstances")
+        return found.items("reservationSet/item/instancesSet/item")
+
+    def describe(self, identifier: str) -> Item:
+        """Return one instance; raises Refused when it is gone."""
+        for found in self.instances():
+            if found.text("instanceId") == identifier:
+                return found
+        raise Refused(f"the instance {identifier} is not there any more")
+
+    def wait_running(self, identifier: str) -> Item:
+        """Return the instance once it is running; raises Refused with the reason it is not."""
+        limit = time.monotonic() + RUNNING_LIMIT
+        shown = ""
+        while True:
+            found = self.describe(identifier)
+            if state(found) != shown:
+                shown = state(found)
+                self.progress(f"{identifier} is {shown}")
+            if shown == "running":
+                return found
+            if shown not in ALIVE:
+                raise Refused(f"{identifier} is {shown}: {found.text('reason')}")
+            if time.monotonic() > limit:
+                raise Refused(f"{identifier} is {shown} after {RUNNING_LIMIT:.0f} s")
+            time.sleep(PAUSE)
+
+    def console(self, identifier: str) -> str:
+        """Return what the instance wrote to its console."""
+        output = self.ec2.call("GetConsoleOutput", InstanceId=identifier).text("output")
+        return base64.b64decode(output).decode("utf-8", "replace")
+
+    def wait_prompt(self, identifier: str) -> str:
+        """Return the console once it shows the login prompt, or when the time is over."""
+        limit = time.monotonic() + PROMPT_LIMIT
+        self.progress(f"waiting for the login prompt of {identifier}")
+        text = ""
+        while time.monotonic() < limit:
+            text = self.console(identifier)
+            if PROMPT in text:
+                return text
+            time.sleep(PAUSE)
+        raise Refused(f"{identifier} runs, but shows no login prompt:\n{text[-2000:]}")
+
+
+def state(instance: Item) -> str:
+    """Return the name of an instance's state."""
+    return instance.text("instanceState/name")

@@ -1,0 +1,89 @@
+"""Runs every check and every test: `python -m tests [NAME ...]`.
+
+With names (`tests.nc`, `tests.nc.test_plan`) only those tests run. Without, the linters, the type
+checker and the import rules run first, each counted as one test, then the quick tests, then those
+of whole clouds. The last line is `N passed, N failed, N skipped`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.reporter import TreeReporter
+from twisted.trial.runner import TestLoader, TrialRunner
+
+ROOT = Path(__file__).parents[1]
+SLOW = "system"
+BIN = Path(sys.executable).parent
+CHECKS = (
+    ("ruff", "check", "euca", "tests", "twisted", "benchmarks"),
+    ("ruff", "format", "--check", "euca", "tests", "twisted", "benchmarks"),
+    ("mypy",),
+    ("lint-imports", "--no-cache"),
+    ("shellcheck", "cloud", ".ci/run"),
+)
+
+
+def run_checks() -> int:
+    """Run the linters; returns how many of them found something."""
+    failed = 0
+    for name, *arguments in CHECKS:
+        print(f"== {name} {' '.join(arguments)}", flush=True)
+        existing = [word for word in arguments if word != "benchmarks" or (ROOT / word).exists()]
+        done = subprocess.run([str(BIN / name), *existing], cwd=ROOT, check=False)
+        failed += done.returncode != 0
+    return failed
+
+
+def quick_and_slow() -> tuple[list[str], list[str]]:
+    """Return the names of the packages and modules of quick tests, and of slow ones."""
+    here = ROOT / "tests"
+    names = sorted(
+        f"tests.{path.stem}"
+        for path in here.iterdir()
+        if path.name.startswith("test_") or (path / "__init__.py").exists()
+    )
+    slow = f"tests.{SLOW}"
+    return [name for name in names if name != slow], [name for name in names if name == slow]
+
+
+def run_tests(names: list[str]) -> Any:
+    """Run the named tests with trial, and return its result."""
+    runner = TrialRunner(TreeReporter, workingDirectory=str(ROOT / "_trial_temp"))
+    return runner.run(TestLoader().loadByNames(names, recurse=True))
+
+
+def count(result: Any) -> tuple[int, int, int]:
+    """Return how many tests passed, failed and were skipped in a result of trial's."""
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    passed = result.successes + len(result.expectedFailures)
+    return passed, failed, len(result.skips)
+
+
+def main(names: list[str]) -> int:
+    """Run what was asked for; returns the exit status."""
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))
+    passed = failed = skipped = 0
+    if names:
+        batches = [names]
+    else:
+        failed = run_checks()
+        passed = len(CHECKS) - failed
+        batches = [batch for batch in quick_and_slow() if batch]
+    for batch in batches:
+        counts = count(run_tests(batch))
+        passed, failed, skipped = (
+            old + new for old, new in zip((passed, failed, skipped), counts, strict=True)
+        )
+    sys.stdout.flush()
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
