@@ -46,7 +46,7 @@ class Field:
 
 @frozen
 class Operation:
-    """An operation of EC2: the method, the class of its request, and its reply.
+    """An operation of EC2: the method below `api.Cloud`, the class of its request, and its reply.
 
     `passed_over` are Query parameters (with all below them) that are read and change nothing, as
     in Eucalyptus 2.0; any parameter that is not known is refused.
@@ -71,7 +71,7 @@ _KEY_NAME = Field("name", ("KeyName",), "keyName", required=True)
 _OPERATIONS = (
     Operation(
         "DescribeAvailabilityZones",
-        "describe_availability_zones",
+        "zones.describe_availability_zones",
         r.DescribeAvailabilityZones,
         replies.zones,
         (_texts("names", "ZoneName", "availabilityZoneSet/item/zoneName"),),
@@ -79,7 +79,7 @@ _OPERATIONS = (
     ),
     Operation(
         "DescribeRegions",
-        "describe_regions",
+        "zones.describe_regions",
         r.DescribeRegions,
         replies.regions,
         (Field("names", ("RegionName", "Region"), "regionSet/item/regionName", Form.TEXTS),),
@@ -87,7 +87,7 @@ _OPERATIONS = (
     ),
     Operation(
         "RegisterImage",
-        "register_image",
+        "images.register_image",
         r.RegisterImage,
         replies.registered_image,
         (
@@ -102,7 +102,7 @@ _OPERATIONS = (
     ),
     Operation(
         "DescribeImages",
-        "describe_images",
+        "images.describe_images",
         r.DescribeImages,
         replies.images,
         (
@@ -114,30 +114,32 @@ _OPERATIONS = (
     ),
     Operation(
         "DeregisterImage",
-        "deregister_image",
+        "images.deregister_image",
         r.DeregisterImage,
         replies.done,
         (Field("identifier", ("ImageId",), "imageId", required=True),),
     ),
     Operation(
         "CreateKeyPair",
-        "create_key_pair",
+        "key_pairs.create_key_pair",
         r.CreateKeyPair,
         replies.new_key_pair,
         (_KEY_NAME,),
     ),
     Operation(
         "DescribeKeyPairs",
-        "describe_key_pairs",
+        "key_pairs.describe_key_pairs",
         r.DescribeKeyPairs,
         replies.key_pairs,
         (_texts("names", "KeyName", "keySet/item/keyName"),),
         passed_over=("IncludePublicKey",),
     ),
-    Operation("DeleteKeyPair", "delete_key_pair", r.DeleteKeyPair, replies.done, (_KEY_NAME,)),
+    Operation(
+        "DeleteKeyPair", "key_pairs.delete_key_pair", r.DeleteKeyPair, replies.done, (_KEY_NAME,)
+    ),
     Operation(
         "RunInstances",
-        "run_instances",
+        "instances.run_instances",
         r.RunInstances,
         replies.reservation,
         (
@@ -175,21 +177,21 @@ _OPERATIONS = (
     ),
     Operation(
         "DescribeInstances",
-        "describe_instances",
+        "instances.describe_instances",
         r.DescribeInstances,
         replies.reservations,
         (_texts("identifiers", "InstanceId", "instancesSet/item/instanceId"),),
     ),
     Operation(
         "TerminateInstances",
-        "terminate_instances",
+        "instances.terminate_instances",
         r.TerminateInstances,
         replies.state_changes,
         (_texts("identifiers", "InstanceId", "instancesSet/item/instanceId", required=True),),
     ),
     Operation(
         "GetConsoleOutput",
-        "get_console_output",
+        "instances.get_console_output",
         r.GetConsoleOutput,
         replies.console_output,
         (Field("identifier", ("InstanceId", "InstanceId.1"), "instanceId", required=True),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from attrs import frozen
@@ -30,6 +31,6 @@ class Front:
         """Return the values of the reply; raises the CloudError that stops the operation."""
         with trace.correlated(request_id):
             log.info("{op} for {account}", op=operation.name, account=account.name)
-            method = getattr(self.cloud, operation.method)
+            method = attrgetter(operation.method)(self.cloud)
             result = await method(Caller(account, request_id), request)
             return {"requestId": request_id, **operation.reply(result)}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from euca.clc.image import Image, Kind
 from euca.clc.instance import Instance, Reservation, State
+from euca.clc.instances import ConsoleOutput, StateChange
+from euca.clc.key_pairs import NewKeyPair
 from euca.clc.tables import KeyPairRecord
+from euca.clc.zones import Region, Zone
 from euca.model.machine import NO_ADDRESS
-
-if TYPE_CHECKING:
-    from euca.clc.api import ConsoleOutput, NewKeyPair, Region, StateChange, Zone
 
 Values = Mapping[str, Any]
 

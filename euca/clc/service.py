@@ -22,12 +22,16 @@ from euca.clc.endpoint import Endpoint
 from euca.clc.enrolment import Enrolment
 from euca.clc.front import Front
 from euca.clc.image_store import WalrusImageStore
+from euca.clc.images import Images
+from euca.clc.instances import Instances
 from euca.clc.interfaces import Clusters, ImageStore
+from euca.clc.key_pairs import KeyPairs
 from euca.clc.plan import View, plan
 from euca.clc.query import QueryInterface, QueryResource
 from euca.clc.registration import RegisteredCluster
 from euca.clc.settings import CLUSTER_SECONDS, PATH, WALRUS_SECONDS, Settings
 from euca.clc.soap import UserCertificates, soap_operations
+from euca.clc.zones import Zones
 from euca.config import Configuration
 from euca.converge.loop import Change, Loop
 from euca.model.identifiers import RandomBytes
@@ -61,11 +65,10 @@ class Parts:
 
 @frozen
 class Assembled:
-    """The cloud controller in one piece: its loop, its operations, and its resource."""
+    """The cloud controller in one piece: its loop, its operations, and how it is."""
 
     loop: Loop[View, World]
     cloud: Cloud
-    resource: IResource
     health: Callable[[], Mapping[str, object]]
 
 
@@ -74,20 +77,18 @@ def assemble(parts: Parts) -> Assembled:
     discovery = Discovery(parts.database, parts.clock, parts.period)
     world = World(parts.database, parts.clusters, parts.clock, parts.period)
     loop = Loop(parts.clock, parts.period, discovery.view, planned, world)
-    cloud = Cloud(
-        database=parts.database,
-        enrolment=Enrolment(
-            parts.database, parts.store, parts.threads, parts.identity, parts.random_bytes
-        ),
-        clusters=parts.clusters,
-        threads=parts.threads,
-        clock=parts.clock,
-        random_bytes=parts.random_bytes,
-        endpoint=parts.endpoint,
-        wake=loop.wake,
+    enrolment = Enrolment(
+        parts.database, parts.store, parts.threads, parts.identity, parts.random_bytes
     )
-    front = Front(cloud, lambda: str(uuid.UUID(bytes=parts.random_bytes(16), version=4)))
-    return Assembled(loop, cloud, _endpoint(parts, front), lambda: health(loop, discovery))
+    cloud = Cloud(
+        zones=Zones(parts.database, parts.endpoint),
+        images=Images(parts.database, enrolment, parts.clock),
+        key_pairs=KeyPairs(parts.database, parts.threads),
+        instances=Instances(
+            parts.database, parts.clusters, parts.clock, parts.random_bytes, loop.wake
+        ),
+    )
+    return Assembled(loop, cloud, lambda: health(loop, discovery))
 
 
 def planned(view: View) -> list[Change[World]]:
@@ -95,7 +96,9 @@ def planned(view: View) -> list[Change[World]]:
     return [change(step) for step in plan(view)]
 
 
-def _endpoint(parts: Parts, front: Front) -> Endpoint:
+def endpoint(parts: Parts, cloud: Cloud) -> Endpoint:
+    """Return the resource that serves EC2."""
+    front = Front(cloud, lambda: str(uuid.UUID(bytes=parts.random_bytes(16), version=4)))
     contract = parts.contract
     security = Security(USER, UserCertificates(parts.database), strict=parts.strict)
     operations = soap_operations(contract, front, parts.database)
@@ -151,27 +154,25 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         CLUSTER_SECONDS,
         secrets.token_bytes,
     )
-    assembled = assemble(
-        Parts(
-            database=database,
-            clusters=clusters,
-            store=WalrusImageStore(http, identity, reactor, WALRUS_SECONDS),
-            threads=work,
-            identity=identity,
-            clock=reactor,
-            period=settings.period,
-            endpoint=settings.endpoint,
-            contract=Contract.load(EC2),
-            strict=settings.strict,
-        )
+    parts = Parts(
+        database=database,
+        clusters=clusters,
+        store=WalrusImageStore(http, identity, reactor, WALRUS_SECONDS),
+        threads=work,
+        identity=identity,
+        clock=reactor,
+        period=settings.period,
+        endpoint=settings.endpoint,
+        contract=Contract.load(EC2),
+        strict=settings.strict,
     )
+    assembled = assemble(parts)
     service = InTurn()
     for part in (queries, work, database, connections, assembled.loop):
         part.setServiceParent(service)
-    return mounted(assembled, service)
+    return mounted(endpoint(parts, assembled.cloud), assembled, service)
 
 
-def mounted(assembled: Assembled, service: IService) -> Mounted:
+def mounted(resource: IResource, assembled: Assembled, service: IService) -> Mounted:
     """Return the cloud controller as it is put under a listener."""
-    children = {PATH.encode("ascii"): assembled.resource}
-    return Mounted("clc", service, children, assembled.health)
+    return Mounted("clc", service, {PATH.encode("ascii"): resource}, assembled.health)

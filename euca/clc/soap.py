@@ -65,7 +65,7 @@ def _method(operation: Operation) -> Method:
 
 def soap_operations(contract: Contract, front: Front, database: Database) -> SoapOperations:
     """Return what SOAP calls: a method for each operation of the table, a fault for the rest."""
-    names: dict[str, Any] = {op.method: _method(op) for op in OPERATIONS.values()}
+    names: dict[str, Any] = {op.name: _method(op) for op in OPERATIONS.values()}
     names["unbuilt"] = tuple(sorted(contract.operations.keys() - OPERATIONS.keys()))
     made: type[SoapOperations] = type("Ec2Operations", (SoapOperations,), names)
     return made(front, database)

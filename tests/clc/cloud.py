@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
 from attrs import define, field
+from twisted.internet.base import DelayedCall
 from twisted.internet.task import Clock
 
 from euca.auth.bundle import Secret, render
@@ -134,7 +136,7 @@ class House:
     """A cloud controller whose cluster and image store are doubles."""
 
     database: Database = field(factory=populated)
-    cluster: MemoryCluster = field(factory=MemoryCluster)
+    cluster: Any = field(factory=MemoryCluster)
     store: MemoryImageStore = field(factory=MemoryImageStore)
     clock: Clock = field()
     assembled: Assembled = field()
@@ -174,8 +176,14 @@ class House:
 
     def settle(self) -> None:
         """Let the loop finish what can be done at this moment."""
-        for _ in range(30):
+        for _ in range(100):
+            if not any(call.getTime() <= self.clock.seconds() for call in self._calls()):
+                return
             self.clock.advance(0)
+        raise AssertionError("the loop is never done")
+
+    def _calls(self) -> list[DelayedCall]:
+        return self.clock.getDelayedCalls()
 
     def pass_time(self, seconds: float = PERIOD) -> None:
         """Let time pass, a period at most at once."""

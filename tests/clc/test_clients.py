@@ -23,7 +23,7 @@ from zeep.wsse.signature import BinarySignature
 from zeep.wsse.utils import WSU
 
 from euca.clc.memory import MemoryCluster, MemoryClusters, MemoryImageStore
-from euca.clc.service import Assembled, Parts, assemble, mounted
+from euca.clc.service import Assembled, Parts, assemble, endpoint, mounted
 from euca.threads import InTurn, Threads
 from euca.wire.mount import Tree
 from tests.clc.cloud import Numbers, ec2, identity, manifest, populated
@@ -58,25 +58,25 @@ class ClientCase(TestCase):
         self.service = InTurn()
         threads = Threads(reactor, 2, "test")
         database = populated()
-        self.assembled: Assembled = assemble(
-            Parts(
-                database=database,
-                clusters=MemoryClusters({"cluster1": self.cluster}),
-                store=self.store,
-                threads=threads,
-                identity=identity("cloud"),
-                clock=reactor,
-                period=0.05,
-                endpoint="http://127.0.0.1:8773/services/Eucalyptus",
-                contract=ec2(),
-                random_bytes=Numbers(),
-            )
+        parts = Parts(
+            database=database,
+            clusters=MemoryClusters({"cluster1": self.cluster}),
+            store=self.store,
+            threads=threads,
+            identity=identity("cloud"),
+            clock=reactor,
+            period=0.05,
+            endpoint="http://127.0.0.1:8773/services/Eucalyptus",
+            contract=ec2(),
+            random_bytes=Numbers(),
         )
+        self.assembled: Assembled = assemble(parts)
         for part in (threads, self.assembled.loop):
             part.setServiceParent(self.service)
         self.service.startService()
         self.addCleanup(self.service.stopService)
-        tree = Tree([mounted(self.assembled, self.service)])
+        resource = endpoint(parts, self.assembled.cloud)
+        tree = Tree([mounted(resource, self.assembled, self.service)])
         self.connections = WrappingFactory(Site(tree))
         self.port = reactor.listenTCP(0, self.connections, interface="127.0.0.1")
         self.addCleanup(self.hang_up)
@@ -165,7 +165,7 @@ class Boto3Tests(ClientCase):
         def check(_: object) -> None:
             from euca.clc.tables import thd_visible_instances
 
-            database = self.assembled.cloud.database
+            database = self.assembled.cloud.zones.database
             (instance,) = database.thd_transact(lambda tx: thd_visible_instances(tx, None, 0))
             self.assertEqual(b"a+b c~d", base64.b64decode(instance.user_data))
 

@@ -26,7 +26,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = House().start()
         self.addCleanup(self.house.stop)
-        self.cloud = self.house.assembled.cloud
+        self.instances = self.house.assembled.cloud.instances
         self.cluster = self.house.cluster
 
     def do(self, coroutine):
@@ -42,7 +42,7 @@ class Case(SynchronousTestCase):
     def run_one(self, account=ANN, **changes: object) -> str:
         if account is not ANN:
             changes.setdefault("key_name", None)
-        made = self.do(self.cloud.run_instances(caller(account), run_one(**changes)))
+        made = self.do(self.instances.run_instances(caller(account), run_one(**changes)))
         self.house.settle()
         return made.instances[0].identifier
 
@@ -54,13 +54,13 @@ class Case(SynchronousTestCase):
 
     def see(self, identifier: str, account=ANN) -> Instance:
         found = self.do(
-            self.cloud.describe_instances(caller(account), r.DescribeInstances((identifier,)))
+            self.instances.describe_instances(caller(account), r.DescribeInstances((identifier,)))
         )
         return found[0].instances[0]
 
     def terminate(self, *identifiers: str, account=ANN):
         request = r.TerminateInstances(identifiers)
-        changes = self.do(self.cloud.terminate_instances(caller(account), request))
+        changes = self.do(self.instances.terminate_instances(caller(account), request))
         self.house.settle()
         return changes
 
@@ -71,7 +71,7 @@ class RunTests(Case):
     def test_answers_before_any_call(self) -> None:
         """The answer shows a pending instance while the cluster has not been called."""
         self.house.stop()
-        made = self.do(self.cloud.run_instances(caller(), run_one()))
+        made = self.do(self.instances.run_instances(caller(), run_one()))
         self.assertEqual(([], State.PENDING), (self.cluster.starts, made.instances[0].state))
 
     def test_starts_on_the_cluster(self) -> None:
@@ -99,15 +99,15 @@ class RunTests(Case):
 
     def test_starts_as_many_as_fit(self) -> None:
         """Between MinCount and MaxCount, as many instances start as there is room for."""
-        made = self.do(self.cloud.run_instances(caller(), run_one(least=1, most=9)))
+        made = self.do(self.instances.run_instances(caller(), run_one(least=1, most=9)))
         self.assertEqual(4, len(made.instances))
 
     def test_no_room(self) -> None:
         """Without room for MinCount nothing is recorded."""
         error = self.refused(
-            self.cloud.run_instances(caller(), run_one(least=5, most=9)), NoCapacity
+            self.instances.run_instances(caller(), run_one(least=5, most=9)), NoCapacity
         )
-        listed = self.do(self.cloud.describe_instances(caller(), r.DescribeInstances()))
+        listed = self.do(self.instances.describe_instances(caller(), r.DescribeInstances()))
         self.assertEqual(
             ([], "Not enough resources (4 in default < 5): vm instances."), (listed, str(error))
         )
@@ -117,7 +117,7 @@ class RunTests(Case):
         self.house.stop()
         for _ in range(4):
             self.run_one()
-        self.refused(self.cloud.run_instances(caller(), run_one()), NoCapacity)
+        self.refused(self.instances.run_instances(caller(), run_one()), NoCapacity)
 
     def test_repeated_client_token(self) -> None:
         """The same client token brings the same reservation, and no second instance."""
@@ -140,11 +140,11 @@ class RunTests(Case):
             ({"user_data": "*"}, InvalidParameter),
         ):
             with self.subTest(changes):
-                self.refused(self.cloud.run_instances(caller(), run_one(**changes)), kind)
+                self.refused(self.instances.run_instances(caller(), run_one(**changes)), kind)
 
     def test_anothers_key_pair(self) -> None:
         """A key pair of another account is not found."""
-        self.refused(self.cloud.run_instances(caller(BOB), run_one()), UnknownKeyPair)
+        self.refused(self.instances.run_instances(caller(BOB), run_one()), UnknownKeyPair)
 
 
 class TroubleTests(Case):
@@ -223,7 +223,7 @@ class TroubleTests(Case):
         """While no cluster answers there is no room, and requests are refused at once."""
         self.cluster.unreachable = "cable"
         self.house.pass_time(40)
-        self.refused(self.cloud.run_instances(caller(), run_one()), NoCapacity)
+        self.refused(self.instances.run_instances(caller(), run_one()), NoCapacity)
 
 
 class TerminateTests(Case):
@@ -273,7 +273,7 @@ class TerminateTests(Case):
         """An unknown instance among those named stops the request, and none is ended."""
         identifier = self.running()
         self.refused(
-            self.cloud.terminate_instances(
+            self.instances.terminate_instances(
                 caller(), r.TerminateInstances((identifier, "i-0BAD0BAD"))
             ),
             UnknownInstance,
@@ -284,7 +284,7 @@ class TerminateTests(Case):
         """Another's instance is unknown."""
         identifier = self.running()
         self.refused(
-            self.cloud.terminate_instances(caller(BOB), r.TerminateInstances((identifier,))),
+            self.instances.terminate_instances(caller(BOB), r.TerminateInstances((identifier,))),
             UnknownInstance,
         )
 
@@ -308,7 +308,7 @@ class TerminateTests(Case):
         self.terminate(identifier)
         self.house.pass_time(660)
         self.refused(
-            self.cloud.describe_instances(caller(), r.DescribeInstances((identifier,))),
+            self.instances.describe_instances(caller(), r.DescribeInstances((identifier,))),
             UnknownInstance,
         )
         self.cluster.drop(identifier)
@@ -320,7 +320,7 @@ class ConsoleTests(Case):
     """GetConsoleOutput."""
 
     def console(self, identifier: str, account=ANN):
-        return self.cloud.get_console_output(caller(account), r.GetConsoleOutput(identifier))
+        return self.instances.get_console_output(caller(account), r.GetConsoleOutput(identifier))
 
     def test_running(self) -> None:
         """The console of a running instance is read from its node."""
@@ -355,7 +355,7 @@ class SeeTests(Case):
         self.run_one()
         self.run_one(BOB)
         seen = [
-            len(self.do(self.cloud.describe_instances(caller(who), r.DescribeInstances())))
+            len(self.do(self.instances.describe_instances(caller(who), r.DescribeInstances())))
             for who in (ANN, BOB, ADMIN)
         ]
         self.assertEqual([1, 1, 2], seen)
