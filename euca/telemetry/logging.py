@@ -35,6 +35,8 @@ _LEVELS = {
     "ERROR": LogLevel.error,
     "FATAL": LogLevel.critical,
 }
+_CHATTY = ("twisted.web.client._HTTP11ClientFactory", "twisted.internet")
+"""Tell of each connection; of these only what is wrong is written."""
 _NAMES = {level: "EUCA" + name for name, level in _LEVELS.items()}
 
 
@@ -76,9 +78,10 @@ class ComponentLog(Service):
             self._name, str(self._directory), ROTATE_BYTES, maxRotatedFiles=OLD_COPIES
         )
         level: NamedConstant = self._level
-        self._observer = FilteringLogObserver(
-            LineObserver(self._file), [LogLevelFilterPredicate(defaultLogLevel=level)]
-        )
+        predicate = LogLevelFilterPredicate(defaultLogLevel=level)
+        for namespace in _CHATTY:
+            predicate.setLogLevelForNamespace(namespace, LogLevel.warn)
+        self._observer = FilteringLogObserver(LineObserver(self._file), [predicate])
         globalLogPublisher.addObserver(self._observer)
 
     def stopService(self) -> None:
