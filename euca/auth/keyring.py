@@ -90,6 +90,13 @@ class Certificate:
         return self._parsed.public_bytes(serialization.Encoding.PEM)
 
     @cached_property
+    def public_key_pem(self) -> bytes:
+        """The bare public key as PEM."""
+        return self._public_key.public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    @cached_property
     def common_name(self) -> str:
         """The subject's common name, or the empty text."""
         names = self._parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)

@@ -24,6 +24,15 @@ _TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
 _TOO_LONG = etree.XPath(f"boolean(//@*[string-length(.) > {_LONGEST_ATTRIBUTE}])")
 
 
+_PARSER = etree.XMLParser(
+    encoding="UTF-8",
+    resolve_entities=False,
+    no_network=True,
+    load_dtd=False,
+    huge_tree=False,
+)
+
+
 class MalformedEnvelope(Exception):
     """The bytes are no SOAP 1.1 envelope that could be dispatched."""
 
@@ -72,15 +81,8 @@ def _without_declaration(raw: bytes) -> bytes:
 
 
 def _root(raw: bytes) -> etree._Element:
-    parser = etree.XMLParser(
-        encoding="UTF-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-    )
     try:
-        root = etree.fromstring(raw, parser)
+        root = etree.fromstring(raw, _PARSER)
     except etree.XMLSyntaxError as error:
         raise MalformedEnvelope(f"not well-formed: {error.msg}") from error
     if _TOO_DEEP(root):

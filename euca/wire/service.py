@@ -102,8 +102,8 @@ class BoundService:
             context.out_protocol.serialize(context, "response")
         except ContractViolation as error:
             raise BrokenReply(str(error)) from error
+        # The context is not closed: spyne would collect garbage then, tens of milliseconds long.
         text: str = context.out_document
-        context.close()
         return text
 
     def _context(self, element: etree._Element, caller: Caller) -> Any:

@@ -81,6 +81,8 @@ def replanted(raw: bytes, chance: random.Random) -> bytes:
     root = etree.fromstring(raw)
     for _ in range(chance.choice((1, 1, 2, 3))):
         elements = list(root.iter())[1:]
+        if not elements:
+            break
         one, other = chance.choice(elements), chance.choice(elements)
         chance.choice((_move, _copy, _drop, _wrap, _attribute, _text, _rename))(one, other, chance)
     return etree.tostring(root)

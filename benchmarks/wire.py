@@ -1,0 +1,318 @@
+"""What a call costs on the wire, beside its yardsticks, all in one run.
+
+    python -m benchmarks.wire
+
+Machines differ by a factor of three in RSA alone, so ratios count. A server runs in a process of
+its own and is asked for the CPU time that it used; what the client costs does not matter. The
+yardsticks: a bare twisted.web POST; the limit L of a server that does one RSA-2048 signature and
+one bare POST a call; and lxml's parse of the same bytes, for lists of instances.
+"""
+
+import http.client
+import itertools
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lxml import etree
+from twisted.internet.task import Clock
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
+
+from euca.auth.keyring import Certificate, Identity, new_identity
+from euca.auth.wsse import (
+    CLUSTER,
+    Addressing,
+    Pinned,
+    Security,
+    signed_envelope,
+    unsigned_envelope,
+)
+from euca.model.identifiers import uuid7
+from euca.wire.contract import Contract
+from euca.wire.resource import SoapResource
+from euca.wire.service import Call, operation
+
+_CONTRACT = "eucalyptus_nc"
+_ACTION = "EucalyptusNC#ncDescribeResource"
+_PAYLOAD = (
+    '<n:ncDescribeResource xmlns:n="http://eucalyptus.ucsb.edu/">'
+    "<n:userId>eucalyptus</n:userId></n:ncDescribeResource>"
+)
+_WARM = 100
+_CALLS = 1000
+
+
+class Node:
+    """A node that answers at once."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.unbuilt = tuple(contract.operations.keys() - {"ncDescribeResource"})
+
+    @operation("ncDescribeResource")
+    async def describe_resource(self, call: Call) -> Mapping[str, Any]:
+        """Answer."""
+        return {
+            "return": True,
+            "userId": call.body["userId"],
+            "nodeStatus": "ok",
+            "memorySizeMax": 4096,
+            "memorySizeAvailable": 2048,
+            "diskSizeMax": 100,
+            "diskSizeAvailable": 50,
+            "numberOfCoresMax": 4,
+            "numberOfCoresAvailable": 2,
+            "publicSubnets": "none",
+        }
+
+
+class Bare(Resource):
+    """A POST that does nothing but read and answer as many bytes as a signed reply has."""
+
+    isLeaf = True
+
+    def render_POST(self, request: Request) -> bytes:
+        """Read and answer."""
+        assert request.content is not None
+        request.content.read()
+        request.setHeader(b"Content-Type", b"text/xml;charset=UTF-8")
+        return b"x" * 5000
+
+
+class Used(Resource):
+    """Tells the CPU seconds that the process has used."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        """Tell."""
+        return repr(time.process_time()).encode()
+
+
+def serve(folder: Path) -> None:
+    """Serve the three kinds of POST on a free port, and print it."""
+    from twisted.internet import reactor  # noqa: PLC0415  # this is a composition root
+
+    clock: Any = reactor
+    contract = Contract.load(_CONTRACT)
+    identity = Identity.load(folder / "node.pem", folder / "node.key")
+    trust = Pinned({"cluster": Certificate.load(folder / "cluster.pem")})
+    root = Resource()
+    root.putChild(b"bare", Bare())
+    root.putChild(b"unsigned", SoapResource(contract, Node(contract), None, clock))
+    security = Security(CLUSTER, trust, identity)
+    root.putChild(b"signed", SoapResource(contract, Node(contract), security, clock))
+    root.putChild(b"used", Used())
+    port = clock.listenTCP(0, Site(root), interface="127.0.0.1")
+    print(port.getHost().port, flush=True)  # noqa: T201
+    clock.run()
+
+
+class Server:
+    """The serving process, seen from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "benchmarks.wire", "serve", str(folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+        self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
+
+    def stop(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.wait()
+
+    def seconds(self, path: str, bodies: Sequence[bytes]) -> float:
+        """Return the CPU seconds that the server uses for one POST of these."""
+        for body in bodies[:_WARM]:
+            self._post(path, body)
+        before = self._used()
+        for body in bodies[_WARM:]:
+            self._post(path, body)
+        return (self._used() - before) / (len(bodies) - _WARM)
+
+    def _post(self, path: str, body: bytes) -> None:
+        headers = {"SOAPAction": f'"{_ACTION}"', "Content-Type": "text/xml"}
+        self._connection.request("POST", path, body, headers)
+        response = self._connection.getresponse()
+        content = response.read()
+        if response.status != 200:
+            raise RuntimeError(f"{path}: {response.status} {content[-500:]!r}")
+
+    def _used(self) -> float:
+        self._connection.request("GET", "/used")
+        return float(self._connection.getresponse().read())
+
+
+def _requests(identity: Identity | None) -> list[bytes]:
+    made = []
+    for number in range(_CALLS + _WARM):
+        now = time.time()
+        headers = (
+            Addressing("To", "http://127.0.0.1/signed"),
+            Addressing("Action", _ACTION),
+            Addressing("MessageID", f"urn:uuid:{uuid7(now, secrets.token_bytes)}"),
+        )
+        if identity is None:
+            made.append(unsigned_envelope(headers, _PAYLOAD))
+        else:
+            made.append(
+                signed_envelope(
+                    CLUSTER,
+                    identity,
+                    headers,
+                    _PAYLOAD,
+                    now=now,
+                    lifetime=300,
+                    new_id=lambda number=number: f"n{number}",
+                )
+            )
+    return made
+
+
+def per_call(function: Callable[[], Any], least: float = 0.5) -> float:
+    """Return the CPU seconds that a call takes: the best of some rounds."""
+    best = float("inf")
+    end = time.process_time() + least
+    while time.process_time() < end:
+        before = time.process_time()
+        rounds = 0
+        while rounds < 10 and time.process_time() - before < least:
+            function()
+            rounds += 1
+        best = min(best, (time.process_time() - before) / rounds)
+    return best
+
+
+def calls() -> list[str]:
+    """Measure calls against the bare POST and against L."""
+    now = datetime.now(UTC)
+    cluster, node = new_identity("cluster", now), new_identity("node", now)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        node.save(folder / "node.pem", folder / "node.key")
+        cluster.save(folder / "cluster.pem", folder / "cluster.key")
+        server = Server(folder)
+        try:
+            signed_bodies = _requests(cluster)
+            post = server.seconds("/bare", signed_bodies)
+            unsigned = server.seconds("/unsigned", _requests(None))
+            signed = server.seconds("/signed", signed_bodies)
+        finally:
+            server.stop()
+    sign = per_call(lambda: node.sign_pkcs1_sha1(b"x"))
+    limit = 1 / (sign + post)
+    rest = signed - sign - post
+    return [
+        f"RSA-2048 signature            {sign * 1e6:8.0f} us",
+        f"bare POST                     {post * 1e6:8.0f} us {1 / post:8.0f} a second",
+        f"unsigned call                 {unsigned * 1e6:8.0f} us {1 / unsigned:8.0f} a second"
+        f"  {post / unsigned:6.0%} of the bare POST (wanted: 60 %)",
+        f"limit L                       {1e6 / limit:8.0f} us {limit:8.0f} a second",
+        f"signed call                   {signed * 1e6:8.0f} us {1 / signed:8.0f} a second"
+        f"  {1 / signed / limit:6.0%} of L (wanted: 50 %); beside L {rest * 1e6:.0f} us",
+    ]
+
+
+def _instance(number: int) -> dict[str, Any]:
+    return {
+        "reservationId": f"r-{number:08X}",
+        "instanceId": f"i-{number:08X}",
+        "imageId": "emi-12345678",
+        "kernelId": "eki-12345678",
+        "ramdiskId": "eri-12345678",
+        "userId": "admin",
+        "keyName": "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAQQ== admin@eucalyptus",
+        "instanceType": {"name": "m1.small", "memory": 128, "cores": 1, "disk": 2},
+        "netParams": {
+            "privateMacAddress": "d0:0d:00:00:00:01",
+            "privateIp": "10.0.0.2",
+            "publicIp": "0.0.0.0",
+            "vlan": 10,
+            "networkIndex": 5,
+        },
+        "stateName": "Extant",
+        "bundleTaskStateName": "none",
+        "launchTime": datetime(2026, 11, 21, tzinfo=UTC),
+        "userData": "",
+        "launchIndex": "0",
+        "platform": "linux",
+        "groupNames": ["default"],
+    }
+
+
+def lists() -> list[str]:
+    """Measure encoding and decoding of instances against lxml's parse of the same bytes."""
+    contract = Contract.load(_CONTRACT)
+    message = contract.operations["ncDescribeInstances"].reply
+    rows = []
+    for count in (1, 100, 1000):
+        values = {"return": True, "instances": [_instance(n) for n in range(count)]}
+        raw = contract.write(message, values).encode()
+        parse = per_call(lambda raw=raw: etree.fromstring(raw))
+        encode = per_call(lambda values=values: contract.write(message, values))
+        decode = per_call(lambda raw=raw: contract.read(message, etree.fromstring(raw)))
+        rows.append(
+            f"{count:5d} instances, {len(raw):7d} bytes: parse {parse * 1e6:7.0f} us, "
+            f"encode {encode / parse:4.1f} times (wanted: 3), "
+            f"decode with parse {decode / parse:4.1f} times (wanted: 4)"
+        )
+    return rows
+
+
+def parts() -> list[str]:
+    """Measure where a signed call's own time goes."""
+    from euca.auth.wsse import verify_request  # noqa: PLC0415
+    from euca.wire.envelope import parse  # noqa: PLC0415
+
+    identity = new_identity("cluster", datetime.now(UTC))
+    security = Security(CLUSTER, Pinned({"cluster": identity.certificate}), identity)
+    messages = itertools.cycle(_requests(identity))
+    clock = Clock()
+    clock.advance(time.time())
+
+    def verify() -> None:
+        fresh = Security(CLUSTER, security.trust)
+        coroutine = verify_request(parse(next(messages)).root, fresh, clock.seconds())
+        try:
+            coroutine.send(None)
+        except StopIteration:
+            return
+
+    sign = per_call(lambda: identity.sign_pkcs1_sha1(b"x"))
+    envelope = per_call(lambda: _signed(identity, clock.seconds()))
+    parsing = per_call(lambda: parse(next(messages)))
+    verifying = per_call(verify)
+    return [
+        f"parse an envelope             {parsing * 1e6:8.0f} us",
+        f"verify                        {(verifying - parsing) * 1e6:8.0f} us",
+        f"sign, beside the RSA          {(envelope - sign) * 1e6:8.0f} us",
+    ]
+
+
+def _signed(identity: Identity, now: float) -> bytes:
+    headers = (Addressing("Action", _ACTION), Addressing("MessageID", "urn:uuid:x"))
+    return signed_envelope(
+        CLUSTER, identity, headers, _PAYLOAD, now=now, lifetime=300, new_id=lambda: "x"
+    )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the tables, or serve."""
+    if arguments[:1] == ["serve"]:
+        serve(Path(arguments[1]))
+        return
+    for rows in (calls, parts, lists):
+        print("\n".join(rows()), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
