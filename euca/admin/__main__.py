@@ -15,7 +15,7 @@ from pathlib import Path
 
 from euca.admin import guest, installation, status
 from euca.admin.ec2 import Ec2, Refused
-from euca.admin.first import Cloud, state
+from euca.admin.first import Cloud, Ended, state
 from euca.admin.s3 import S3
 from euca.auth.keyring import UnusableKey
 from euca.config import Configuration, ConfigurationError, Layout
@@ -113,7 +113,7 @@ def wait(configuration: Configuration, _options: argparse.Namespace) -> None:
     """Wait until every component answers."""
     missing = status.wait(components(configuration), START_LIMIT, say)
     if missing:
-        names = ", ".join(f"{one.name} on {one.address}:{one.port}" for one in missing)
+        names = ", ".join(str(one) for one in missing)
         raise Failed(f"after {START_LIMIT:.0f} s there is no answer from {names}")
 
 
@@ -121,16 +121,13 @@ def show_status(configuration: Configuration, _options: argparse.Namespace) -> N
     """Show each component with its port and health, the nodes, and the instances."""
     healths = [status.ask(component) for component in components(configuration)]
     for health in healths:
-        where = f"{health.component.address}:{health.component.port}"
-        print(f"{health.component.name:8} {where:24} {health.status}")
-        for name, detail in health.detail.items():
-            print(f"    {name}: {detail}")
+        print("\n".join(status.lines(health)))
     if not healths[0].answers:
         raise Failed("the cloud controller does not answer")
     show_instances(connect(configuration))
-    ill = [health.component.name for health in healths if not health.answers]
-    if ill:
-        raise Failed(f"no answer from {', '.join(ill)}")
+    silent = [str(health.component) for health in healths if not health.answers]
+    if silent:
+        raise Failed(f"no answer from {', '.join(silent)}")
 
 
 def show_instances(cloud: Cloud) -> None:
@@ -162,19 +159,49 @@ def first_instance(configuration: Configuration, _options: argparse.Namespace) -
     cloud = connect(configuration)
     image = cloud.image()
     cloud.key_pair()
-    identifier = cloud.instance(image)
-    found = cloud.wait_running(identifier)
-    if configuration.text("HYPERVISOR", "qemu") == "test":
-        say("libvirt's test driver runs no guest: there is no console to show")
-        show_instances(cloud)
-        return
-    text = cloud.wait_prompt(identifier)
-    print(f"\nThe last lines of the console of {identifier}:\n")
-    print("\n".join(f"  | {line}" for line in text.splitlines()[-CONSOLE_LINES:]) + "\n")
+    simulated = configuration.text("HYPERVISOR", "qemu") == "test"
+    identifier, console = living_instance(cloud, image, simulated)
+    if console:
+        print(f"\nThe last lines of the console of {identifier}:\n")
+        shown = console.splitlines()[-CONSOLE_LINES:]
+        print("\n".join(f"  | {line}" for line in shown) + "\n")
     show_instances(cloud)
-    address = found.text("dnsName") or "0.0.0.0"  # noqa: S104 (the wire's word for none yet)
-    if configuration.text("VNET_BRIDGE", ""):
+    if simulated:
+        say("libvirt's test driver runs no guest: there is no console, and nobody to log in to")
+    elif console and configuration.text("VNET_BRIDGE", ""):
+        address = cloud.describe(identifier).text("dnsName")
         print(f"\nLog in:  ssh -i {cloud.key_file} root@{address}")
+
+
+def living_instance(cloud: Cloud, image: str, simulated: bool) -> tuple[str, str]:
+    """Return an instance of the image that runs, and its console; one is started if need be.
+
+    Where instances of other images run, one of them is returned, without its console.
+    """
+
+    def console(identifier: str) -> str:
+        cloud.wait_running(identifier)
+        return "" if simulated else cloud.wait_prompt(identifier)
+
+    for found in (alive := cloud.alive()):
+        if found.text("imageId") == image:
+            identifier = found.text("instanceId")
+            try:
+                return identifier, console(identifier)
+            except Ended as ended:
+                say(str(ended))
+    others = [found for found in alive if found.text("imageId") != image]
+    if others:
+        return others[0].text("instanceId"), ""
+    identifier = cloud.start(image)
+    return identifier, console(identifier)
+
+
+def terminate_all(configuration: Configuration, _options: argparse.Namespace) -> None:
+    """Terminate every instance, and wait until they are gone."""
+    left = connect(configuration).terminate_all()
+    if left:
+        raise Failed(f"still there: {', '.join(left)}")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -203,6 +230,7 @@ def parser() -> argparse.ArgumentParser:
     image.add_argument("--kernel", help="the kernel's identifier, or `true` for a kernel")
     image.add_argument("--ramdisk", help="the ramdisk's identifier, or `true` for a ramdisk")
     add("first-instance", first_instance)
+    add("terminate-all", terminate_all)
     return top
 
 

@@ -18,7 +18,14 @@ LIMIT = 60.0  # seconds for one request
 
 
 class Refused(Exception):
-    """The cloud answered with an error, or not at all; the message says which and why."""
+    """The cloud answered with an error, or not at all; the message says which and why.
+
+    `code` is the protocol's own word for it, empty when there was no answer.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @frozen
@@ -67,16 +74,18 @@ class Ec2:
             with urllib.request.urlopen(request, timeout=LIMIT) as answer:
                 return Item(ElementTree.fromstring(answer.read()))
         except urllib.error.HTTPError as error:
-            raise Refused(f"{action}: {_reason(error.read(), error.code)}") from error
+            code, reason = _reason(error.read(), error.code)
+            raise Refused(f"{action}: {reason}", code) from error
         except OSError as error:
             raise Refused(f"{action}: {self.url} does not answer: {error}") from error
 
 
-def _reason(body: bytes, status: int) -> str:
+def _reason(body: bytes, status: int) -> tuple[str, str]:
+    """Return the code of an error, and what a reader should see of it."""
     try:
         item = Item(ElementTree.fromstring(body))
     except ElementTree.ParseError:
-        return f"HTTP {status}: {body[:300].decode(errors='replace')}"
+        return "", f"HTTP {status}: {body[:300].decode(errors='replace')}"
     code = item.text("Errors/Error/Code") or item.text("Code")
     message = item.text("Errors/Error/Message") or item.text("Message")
-    return f"{code}: {message.strip()}"
+    return code, f"{code}: {message.strip()}"

@@ -10,12 +10,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from attrs import frozen
 
 from euca.admin import guest, installation
-from euca.admin.ec2 import Ec2, Item, Refused
-from euca.admin.s3 import S3
+from euca.admin.ec2 import Item, Refused
 from euca.auth import bundle
 from euca.auth.keyring import Certificate
 from euca.config import Configuration
@@ -23,12 +23,45 @@ from euca.config import Configuration
 BUCKET = "guest"
 KEY_PAIR = "cloud"
 PROMPT = "login:"
-ALIVE = ("pending", "running")
+ALIVE = ("running", "pending")
+ENDED = "terminated"
+NO_ROOM = "InsufficientInstanceCapacity"
+ROOM_LIMIT = 60.0  # seconds
 RUNNING_LIMIT = 300.0  # seconds
+TERMINATED_LIMIT = 60.0  # seconds
 PROMPT_LIMIT = 180.0  # seconds
 PAUSE = 1.0  # seconds between two questions
 
 Progress = Callable[[str], None]
+
+
+class Calls(Protocol):
+    """Where EC2's operations are called; `euca.admin.ec2.Ec2` is the real one."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint."""
+
+    def call(self, action: str, **parameters: str) -> Item:
+        """Call an operation; raises Refused."""
+
+
+class Objects(Protocol):
+    """Where buckets and objects are put; `euca.admin.s3.S3` is the real one."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the endpoint."""
+
+    def make_bucket(self, bucket: str) -> None:
+        """Make a bucket, unless the caller has it already; raises Refused."""
+
+    def upload(self, bucket: str, path: Path) -> None:
+        """Store a file under its name; raises Refused."""
+
+
+class Ended(Refused):
+    """An instance ended before it did what was expected of it."""
 
 
 @frozen
@@ -37,9 +70,11 @@ class Cloud:
 
     configuration: Configuration
     credentials: installation.Credentials
-    ec2: Ec2
-    s3: S3
+    ec2: Calls
+    s3: Objects
     progress: Progress
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     # The image
 
@@ -102,33 +137,46 @@ class Cloud:
 
     # The instance
 
-    def instance(self, image: str) -> str:
-        """Return the identifier of a living instance, started if there is none."""
-        alive = [found for found in self.instances() if state(found) in ALIVE]
-        if alive:
-            return alive[0].text("instanceId")
-        made = self.ec2.call(
-            "RunInstances", ImageId=image, MinCount="1", MaxCount="1", KeyName=KEY_PAIR
-        )
-        identifier = made.text("instancesSet/item/instanceId")
-        self.progress(f"starting {identifier}")
-        return identifier
-
     def instances(self) -> list[Item]:
         """Return all instances that the account sees."""
         found = self.ec2.call("DescribeInstances")
         return found.items("reservationSet/item/instancesSet/item")
 
+    def alive(self) -> list[Item]:
+        """Return the instances that are not ended, running ones first."""
+        found = [one for one in self.instances() if state(one) in ALIVE]
+        return sorted(found, key=lambda one: ALIVE.index(state(one)))
+
+    def start(self, image: str) -> str:
+        """Start an instance and return its identifier; raises Refused.
+
+        A cloud that has just come up knows of no room yet: it is asked again for a while.
+        """
+        limit = self.now() + ROOM_LIMIT
+        while True:
+            try:
+                made = self.ec2.call(
+                    "RunInstances", ImageId=image, MinCount="1", MaxCount="1", KeyName=KEY_PAIR
+                )
+            except Refused as refused:
+                if refused.code != NO_ROOM or self.now() > limit:
+                    raise
+                self.sleep(PAUSE)
+                continue
+            identifier = made.text("instancesSet/item/instanceId")
+            self.progress(f"starting {identifier}")
+            return identifier
+
     def describe(self, identifier: str) -> Item:
-        """Return one instance; raises Refused when it is gone."""
+        """Return one instance; raises Ended when there is none of that name."""
         for found in self.instances():
             if found.text("instanceId") == identifier:
                 return found
-        raise Refused(f"the instance {identifier} is not there any more")
+        raise Ended(f"the instance {identifier} is not there any more")
 
     def wait_running(self, identifier: str) -> Item:
-        """Return the instance once it is running; raises Refused with the reason it is not."""
-        limit = time.monotonic() + RUNNING_LIMIT
+        """Return the instance once it is running; raises Ended, Refused."""
+        limit = self.now() + RUNNING_LIMIT
         shown = ""
         while True:
             found = self.describe(identifier)
@@ -138,27 +186,48 @@ class Cloud:
             if shown == "running":
                 return found
             if shown not in ALIVE:
-                raise Refused(f"{identifier} is {shown}: {found.text('reason')}")
-            if time.monotonic() > limit:
+                raise Ended(f"{identifier} is {shown}: {found.text('reason')}")
+            if self.now() > limit:
                 raise Refused(f"{identifier} is {shown} after {RUNNING_LIMIT:.0f} s")
-            time.sleep(PAUSE)
+            self.sleep(PAUSE)
 
     def console(self, identifier: str) -> str:
-        """Return what the instance wrote to its console."""
+        """Return what the instance wrote to its console; raises Refused."""
         output = self.ec2.call("GetConsoleOutput", InstanceId=identifier).text("output")
         return base64.b64decode(output).decode("utf-8", "replace")
 
     def wait_prompt(self, identifier: str) -> str:
-        """Return the console once it shows the login prompt, or when the time is over."""
-        limit = time.monotonic() + PROMPT_LIMIT
+        """Return the console once it shows the login prompt; raises Ended, Refused."""
+        limit = self.now() + PROMPT_LIMIT
         self.progress(f"waiting for the login prompt of {identifier}")
-        text = ""
-        while time.monotonic() < limit:
-            text = self.console(identifier)
-            if PROMPT in text:
-                return text
-            time.sleep(PAUSE)
-        raise Refused(f"{identifier} runs, but shows no login prompt:\n{text[-2000:]}")
+        while True:
+            # What is recorded as running may have ended while the cloud was down.
+            found = self.describe(identifier)
+            if state(found) not in ALIVE:
+                raise Ended(f"{identifier} is {state(found)}: {found.text('reason')}")
+            try:
+                said = self.console(identifier)
+            except Refused as refused:
+                said = str(refused)
+            if PROMPT in said:
+                return said
+            if self.now() > limit:
+                raise Refused(f"{identifier} runs, but shows no login prompt:\n{said[-2000:]}")
+            self.sleep(PAUSE)
+
+    def terminate_all(self) -> list[str]:
+        """Terminate all instances; returns those that still live when the time is over."""
+        limit = self.now() + TERMINATED_LIMIT
+        asked: set[str] = set()
+        while True:
+            left = {one.text("instanceId") for one in self.instances() if state(one) != ENDED}
+            for identifier in left - asked:
+                self.progress(f"terminating {identifier}")
+                self.ec2.call("TerminateInstances", **{"InstanceId.1": identifier})
+            asked |= left
+            if not left or self.now() > limit:
+                return sorted(left)
+            self.sleep(PAUSE)
 
 
 def state(instance: Item) -> str:

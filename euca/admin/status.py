@@ -27,6 +27,9 @@ class Component:
         """The URL of its health."""
         return f"http://{self.address}:{self.port}/health"
 
+    def __str__(self) -> str:
+        return f"{self.name} on {self.address}:{self.port}"
+
 
 @frozen
 class Health:
@@ -68,3 +71,41 @@ def wait(
         if missing:
             time.sleep(PAUSE)
     return missing
+
+
+def lines(health: Health) -> list[str]:
+    """Return what an administrator should see of a component: a line each, details indented."""
+    where = f"{health.component.address}:{health.component.port}"
+    if not health.answers:
+        return [f"{health.component.name:8} {where:20} {health.status}"]
+    found: list[str] = []
+    for name, state in health.detail.items():
+        detail = dict(state) if isinstance(state, Mapping) else {"status": state}
+        detail.pop("component", None)
+        found.append(f"{name:8} {where:20} {detail.pop('status', '')}")
+        found += _indented(detail)
+    return found
+
+
+def _indented(detail: Mapping[str, object], depth: int = 1) -> list[str]:
+    """Return nested details as lines; what holds nothing nested goes on one line."""
+    found: list[str] = []
+    for name, value in detail.items():
+        start = f"{'    ' * depth}{name}: "
+        if not isinstance(value, Mapping):
+            found.append(start + _word(value))
+        elif any(isinstance(inner, Mapping) for inner in value.values()):
+            found += [start.rstrip(), *_indented(value, depth + 1)]
+        else:
+            words = (f"{key} {_word(inner)}" for key, inner in value.items())
+            found.append(start + (", ".join(words) or "none"))
+    return found
+
+
+def _word(value: object) -> str:
+    words = {None: "-", True: "yes", False: "no"}
+    if value is None or isinstance(value, bool):
+        return words[value]
+    if isinstance(value, list):
+        return ", ".join(_word(one) for one in value) or "none"
+    return str(value)
