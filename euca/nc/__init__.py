@@ -1,0 +1,1 @@
+"""The node controller: runs instances on one host, as its cluster controller asks."""
