@@ -90,8 +90,8 @@ def date_time(value: Any) -> str:
     """Write a time in UTC with milliseconds and a Z, as every 2.0 component does."""
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise UnwritableValue("a time with its zone is needed")
-    utc = value.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _write_double(value: Any) -> str:
@@ -134,6 +134,8 @@ def read_date_time(text: str | None) -> datetime:
         value = datetime.fromisoformat((text or "").strip())
     except ValueError as error:
         raise UnreadableValue(f"{text!r} is no time of our calendar") from error
+    if value.tzinfo is UTC:
+        return value
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
