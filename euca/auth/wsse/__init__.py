@@ -18,7 +18,7 @@ from euca.auth.wsse.policy import (
     Signer,
     Trust,
 )
-from euca.auth.wsse.replay import MemoryReplays, Replays
+from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.auth.wsse.sign import Addressing, fault_envelope, signed_envelope, unsigned_envelope
 from euca.auth.wsse.verify import Verified, verify_reply, verify_request
 
@@ -27,6 +27,7 @@ __all__ = [
     "INTERNAL",
     "USER",
     "Addressing",
+    "FileReplays",
     "MemoryReplays",
     "Part",
     "Pinned",
