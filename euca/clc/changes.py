@@ -6,11 +6,12 @@ the step to take: the user may have changed his mind since the round began.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import assert_never
 
 from attrs import evolve, field, frozen
+from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -44,6 +45,8 @@ from euca.store.engine import Database
 from euca.store.sql import Connection
 from euca.telemetry import trace
 
+CALLS_AT_ONCE = 8  # to one cluster for its instances, as in Eucalyptus 2.0
+
 log = Logger()
 
 
@@ -59,12 +62,23 @@ class World:
     clusters: Clusters
     clock: IReactorTime
     period: float
+    _turns: dict[str, DeferredSemaphore] = field(factory=dict)
     _calling: set[str] = field(factory=set)
     _polls: list[set[str]] = field(factory=list)
 
     def cluster(self, registered: RegisteredCluster) -> Cluster:
         """Return the cluster that a registration stands for; raises ClusterUnreachable."""
         return self.clusters.at(registered.name, registered.host, registered.port)
+
+    @asynccontextmanager
+    async def turn(self, cluster: str) -> AsyncIterator[None]:
+        """Wait until the cluster is called for few enough instances at once."""
+        turns = self._turns.setdefault(cluster, DeferredSemaphore(CALLS_AT_ONCE))
+        await turns.acquire()
+        try:
+            yield
+        finally:
+            turns.release()
 
     @contextmanager
     def call(self, instance: Instance) -> Iterator[None]:
@@ -199,14 +213,14 @@ class StartOnCluster:
 
     async def run(self, world: World) -> None:
         """Call the cluster; a lost answer leaves the instance `ASKED`, for a report to settle."""
-        identifier = self.step.instance
-        begun = await _begin(world, self.step, lambda instance: evolve(instance, start=Start.ASKED))
-        if begun is None:
-            return
-        instance, registered = begun
-        with world.call(instance):
-            amend = await self._ask(world, registered, instance)
-            await world.amend(identifier, amend)
+        async with world.turn(self.step.cluster):
+            begun = await _begin(world, self.step, lambda i: evolve(i, start=Start.ASKED))
+            if begun is None:
+                return
+            instance, registered = begun
+            with world.call(instance):
+                amend = await self._ask(world, registered, instance)
+                await world.amend(instance.identifier, amend)
 
     async def _ask(
         self, world: World, registered: RegisteredCluster, instance: Instance
@@ -262,19 +276,19 @@ class TerminateOnCluster:
 
     async def run(self, world: World) -> None:
         """Call the cluster; without an answer it is told again after a period."""
-        identifier = self.step.instance
-        begun = await _begin(world, self.step, lambda instance: instance)
-        if begun is None:
-            return
-        instance, registered = begun
-        with world.call(instance):
-            told = await self._tell(world, registered, instance)
-            now = world.clock.seconds()
-            rests_until = instance.rests_until if told else now + world.period
-            await world.amend(
-                identifier,
-                lambda i: evolve(i, told=told, called_at=now, rests_until=rests_until),
-            )
+        async with world.turn(self.step.cluster):
+            begun = await _begin(world, self.step, lambda instance: instance)
+            if begun is None:
+                return
+            instance, registered = begun
+            with world.call(instance):
+                told = await self._tell(world, registered, instance)
+                now = world.clock.seconds()
+                rests_until = instance.rests_until if told else now + world.period
+                await world.amend(
+                    instance.identifier,
+                    lambda i: evolve(i, told=told, called_at=now, rests_until=rests_until),
+                )
 
     async def _tell(self, world: World, registered: RegisteredCluster, instance: Instance) -> bool:
         log.info("Terminating {i} on {c}", i=instance.identifier, c=instance.cluster)

@@ -64,6 +64,7 @@ class StartInstance:
     """Have the instance's cluster start it."""
 
     instance: str
+    cluster: str
 
 
 @frozen
@@ -71,6 +72,7 @@ class TerminateInstance:
     """Have the instance's cluster end it."""
 
     instance: str
+    cluster: str
 
 
 @frozen
@@ -153,11 +155,15 @@ def _pending_step(instance: Instance, may_call: bool, now: float) -> Step | None
     if reason is not None:
         return EndInstance(instance.identifier, reason)
     waits = instance.start in (Start.NEW, Start.REFUSED, Start.ABSENT)
-    return StartInstance(instance.identifier) if waits and may_call else None
+    if not (waits and may_call):
+        return None
+    return StartInstance(instance.identifier, instance.cluster)
 
 
 def _ending_step(instance: Instance, may_call: bool) -> Step | None:
-    return TerminateInstance(instance.identifier) if may_call and not instance.told else None
+    if instance.told or not may_call:
+        return None
+    return TerminateInstance(instance.identifier, instance.cluster)
 
 
 def _cause_of_failure(instance: Instance, now: float) -> Reason | None:

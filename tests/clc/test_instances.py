@@ -359,3 +359,15 @@ class SeeTests(Case):
             for who in (ANN, BOB, ADMIN)
         ]
         self.assertEqual([1, 1, 2], seen)
+
+
+class ManyTests(Case):
+    """Many instances at once."""
+
+    def test_calls_at_once(self) -> None:
+        """A cluster is called for a few instances at a time, and for all in the end."""
+        self.cluster.slots = 50
+        self.house.pass_time()
+        self.do(self.instances.run_instances(caller(), run_one(least=50, most=50)))
+        self.house.pass_time(60)
+        self.assertEqual((50, 50), (len(self.cluster.starts), len(set(self.cluster.starts))))
