@@ -21,8 +21,9 @@ from euca.store.sql import Connection
 
 @frozen
 class Overview:
-    """What the last round saw, for the health report."""
+    """What the last round saw, for the health report; `seen_at` is in seconds since 1970."""
 
+    seen_at: float
     clusters: Mapping[str, RegisteredCluster] = field(factory=dict)
     instances: Mapping[str, int] = field(factory=dict)
 
@@ -44,7 +45,7 @@ class Discovery:
             clusters = {cluster.name: cluster for cluster in thd_clusters(tx)}
             instances = thd_unsettled_instances(tx, now - BURY_SECONDS)
             view = View(now, self.period, clusters, instances)
-            return view, Overview(clusters, thd_count_by_state(tx))
+            return view, Overview(now, clusters, thd_count_by_state(tx))
 
         view, self.overview = await self.database.transact(thd_read)
         return view

@@ -44,6 +44,7 @@ from euca.wire.resource import SoapResource
 
 SCHEMAS = ("accounts", "clc")
 EC2 = "ec2-2009-11-30"
+LATE_PERIODS = 5  # without a round, and the loop counts as stalled
 
 
 @frozen
@@ -112,9 +113,10 @@ def health(loop: Loop[View, World], discovery: Discovery) -> Mapping[str, object
     seen = discovery.overview
     if not loop.running or seen is None:
         return {"component": "clc", "status": "starting" if loop.running else "stopped"}
+    late = discovery.clock.seconds() - seen.seen_at > LATE_PERIODS * discovery.period
     state: dict[str, object] = {
         "component": "clc",
-        "status": "ok",
+        "status": "stalled" if late else "ok",
         "clusters": {name: _cluster_health(cluster) for name, cluster in seen.clusters.items()},
         "instances": dict(seen.instances),
     }

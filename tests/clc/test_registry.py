@@ -89,3 +89,12 @@ class HealthTests(SynchronousTestCase):
     def test_stopped(self) -> None:
         """A cloud controller whose loop does not run says so."""
         self.assertEqual("stopped", House().assembled.health()["status"])
+
+    def test_stalled(self) -> None:
+        """A cloud controller that cannot read its records for long says so."""
+        house = House().start()
+        self.addCleanup(house.stop)
+        house.database.stopService()
+        house.pass_time(140)
+        self.flushLoggedErrors(AssertionError)
+        self.assertEqual("stalled", house.assembled.health()["status"])
