@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -85,6 +86,19 @@ class Bare(Resource):
         return b"x" * 5000
 
 
+class Limit(Bare):
+    """One RSA-2048 signature, and the bare POST: nothing signed can be faster."""
+
+    def __init__(self, identity: Identity) -> None:
+        super().__init__()
+        self._identity = identity
+
+    def render_POST(self, request: Request) -> bytes:
+        """Sign, and answer."""
+        self._identity.sign_pkcs1_sha1(b"x")
+        return super().render_POST(request)
+
+
 class Used(Resource):
     """Tells the CPU seconds that the process has used."""
 
@@ -105,6 +119,7 @@ def serve(folder: Path) -> None:
     trust = Pinned({"cluster": Certificate.load(folder / "cluster.pem")})
     root = Resource()
     root.putChild(b"bare", Bare())
+    root.putChild(b"limit", Limit(identity))
     root.putChild(b"unsigned", SoapResource(contract, Node(contract), None, clock))
     security = Security(CLUSTER, trust, identity)
     root.putChild(b"signed", SoapResource(contract, Node(contract), security, clock))
@@ -172,7 +187,7 @@ def _requests(identity: Identity | None) -> list[bytes]:
                     _PAYLOAD,
                     now=now,
                     lifetime=300,
-                    new_id=lambda number=number: f"n{number}",
+                    new_id=f"n{number}".strip,
                 )
             )
     return made
@@ -204,22 +219,22 @@ def calls() -> list[str]:
         try:
             signed_bodies = _requests(cluster)
             post = server.seconds("/bare", signed_bodies)
+            limit = server.seconds("/limit", signed_bodies)
             unsigned = server.seconds("/unsigned", _requests(None))
             signed = server.seconds("/signed", signed_bodies)
         finally:
             server.stop()
-    sign = per_call(lambda: node.sign_pkcs1_sha1(b"x"))
-    limit = 1 / (sign + post)
-    rest = signed - sign - post
     return [
-        f"RSA-2048 signature            {sign * 1e6:8.0f} us",
-        f"bare POST                     {post * 1e6:8.0f} us {1 / post:8.0f} a second",
-        f"unsigned call                 {unsigned * 1e6:8.0f} us {1 / unsigned:8.0f} a second"
-        f"  {post / unsigned:6.0%} of the bare POST (wanted: 60 %)",
-        f"limit L                       {1e6 / limit:8.0f} us {limit:8.0f} a second",
-        f"signed call                   {signed * 1e6:8.0f} us {1 / signed:8.0f} a second"
-        f"  {1 / signed / limit:6.0%} of L (wanted: 50 %); beside L {rest * 1e6:.0f} us",
+        _row("bare POST", post),
+        _row("unsigned call", unsigned)
+        + f" {post / unsigned:5.0%} of the bare POST (wanted: 60 %)",
+        _row("limit L: one RSA and a bare POST", limit),
+        _row("signed call", signed) + f" {limit / signed:5.0%} of L (wanted: 50 %)",
     ]
+
+
+def _row(name: str, seconds: float) -> str:
+    return f"{name:34s}{seconds * 1e6:6.0f} us {1 / seconds:6.0f} a second"
 
 
 def _instance(number: int) -> dict[str, Any]:
@@ -235,7 +250,7 @@ def _instance(number: int) -> dict[str, Any]:
         "netParams": {
             "privateMacAddress": "d0:0d:00:00:00:01",
             "privateIp": "10.0.0.2",
-            "publicIp": "0.0.0.0",
+            "publicIp": "10.1.0.2",
             "vlan": 10,
             "networkIndex": 5,
         },
@@ -249,6 +264,11 @@ def _instance(number: int) -> dict[str, Any]:
     }
 
 
+def _decoded(contract: Contract, raw: bytes) -> Any:
+    message = contract.operations["ncDescribeInstances"].reply
+    return contract.read(message, etree.fromstring(raw))
+
+
 def lists() -> list[str]:
     """Measure encoding and decoding of instances against lxml's parse of the same bytes."""
     contract = Contract.load(_CONTRACT)
@@ -257,9 +277,9 @@ def lists() -> list[str]:
     for count in (1, 100, 1000):
         values = {"return": True, "instances": [_instance(n) for n in range(count)]}
         raw = contract.write(message, values).encode()
-        parse = per_call(lambda raw=raw: etree.fromstring(raw))
-        encode = per_call(lambda values=values: contract.write(message, values))
-        decode = per_call(lambda raw=raw: contract.read(message, etree.fromstring(raw)))
+        parse = per_call(partial(etree.fromstring, raw))
+        encode = per_call(partial(contract.write, message, values))
+        decode = per_call(partial(_decoded, contract, raw))
         rows.append(
             f"{count:5d} instances, {len(raw):7d} bytes: parse {parse * 1e6:7.0f} us, "
             f"encode {encode / parse:4.1f} times (wanted: 3), "
@@ -292,9 +312,8 @@ def parts() -> list[str]:
     parsing = per_call(lambda: parse(next(messages)))
     verifying = per_call(verify)
     return [
-        f"parse an envelope             {parsing * 1e6:8.0f} us",
-        f"verify                        {(verifying - parsing) * 1e6:8.0f} us",
-        f"sign, beside the RSA          {(envelope - sign) * 1e6:8.0f} us",
+        f"of it: parse {parsing * 1e6:.0f} us, verify {(verifying - parsing) * 1e6:.0f} us, "
+        f"sign, beside the RSA, {(envelope - sign) * 1e6:.0f} us",
     ]
 
 

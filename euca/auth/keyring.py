@@ -103,6 +103,11 @@ class Certificate:
         return str(names[0].value) if names else ""
 
     @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the DER bytes, in hexadecimal: how two people compare certificates."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @cached_property
     def issuer(self) -> str:
         """The issuer's name in the form of RFC 4514."""
         return self._parsed.issuer.rfc4514_string()

@@ -36,11 +36,13 @@ from euca.wire.contract import Contract, ContractViolation, Operation
 from euca.wire.envelope import MalformedEnvelope, parse
 from euca.wire.lexical import escape
 from euca.wire.requests import RequestWriter
+from euca.wire.trace import Untraced, WireTrace
 
 _MAX_REPLY = 16 << 20
 _CONNECT_SECONDS = 3.0
 _IDLE_SECONDS = 30
 _CONNECTIONS_PER_HOST = 8
+_UNTRACED = Untraced()
 _UNREACHABLE = (
     ConnectError,
     ConnectionClosed,
@@ -104,7 +106,9 @@ class SoapClient:
         timeout: float = 20.0,
         *,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        trace: WireTrace = _UNTRACED,
     ) -> None:
+        self._trace = trace
         self.url = url
         self.http = http
         self._contract = contract
@@ -121,13 +125,21 @@ class SoapClient:
         fit the operation, before anything is sent.
         """
         sent = self._request(operation, fields)
+        name = self._contract.name
+        self._trace.note("out", name, sent.envelope, f"to {self.url}")
         exchange = Deferred.fromCoroutine(self._exchange(sent))
         exchange.addTimeout(self._timeout, self._clock)
         try:
             status, raw = await exchange
         except _UNREACHABLE as error:
             raise Unreachable(self.url, _reason(error)) from error
-        return await self._values(sent, status, raw)
+        try:
+            values = await self._values(sent, status, raw)
+        except CallFailed as error:
+            self._trace.note("in", name, raw, f"HTTP {status}, not used: {error}")
+            raise
+        self._trace.note("in", name, raw, f"HTTP {status}, used")
+        return values
 
     def _request(self, name: str, fields: dict[str, Any]) -> _Sent:
         operation = self._contract.operations[name]

@@ -36,11 +36,14 @@ from euca.wire.envelope import Envelope, MalformedEnvelope, parse
 from euca.wire.faults import SoapFault, answer, rendered
 from euca.wire.lexical import escape
 from euca.wire.service import BoundService, Caller, UnknownOperation
+from euca.wire.trace import Untraced, WireTrace
 
 _MAX_BODY = 8 << 20
 _CONTENT_TYPE = b"text/xml;charset=UTF-8"
 _TAKEN_TYPES = (b"", b"text/xml", b"application/xml", b"application/soap+xml")
 _RELATION = ' wsa:RelationshipType="http://www.w3.org/2005/08/addressing/reply"'
+
+_UNTRACED = Untraced()
 
 RandomBytes = Callable[[int], bytes]
 
@@ -70,8 +73,10 @@ class SoapResource(Resource):
         threads: Offload | None = None,
         max_body: int = _MAX_BODY,
         random_bytes: RandomBytes = secrets.token_bytes,
+        trace: WireTrace = _UNTRACED,
     ) -> None:
         super().__init__()
+        self._trace = trace
         self._contract = contract
         self._service = BoundService(contract, api)
         self._security = security
@@ -110,25 +115,40 @@ class SoapResource(Resource):
 
     async def _reply(self, raw: bytes) -> tuple[int, bytes]:
         """Return HTTP status and envelope of the reply."""
+        name = self._contract.name
+        received = await self._answer(raw)
+        if isinstance(received, SoapFault):
+            self._trace.note("in", name, raw, f"refused: {received.text}")
+            status = http.INTERNAL_SERVER_ERROR
+            reply = rendered(received, plain=self._contract.namespace == CLUSTER_NAMESPACE)
+        else:
+            self._trace.note("in", name, raw, "answered")
+            status = http.OK
+            reply = await self._threads.run(self._envelope, *received)
+        self._trace.note("out", name, reply, f"HTTP {status}")
+        return status, reply
+
+    async def _answer(self, raw: bytes) -> tuple[_Received, str] | SoapFault:
+        """Return what was received and the reply's payload, or the fault that answers it."""
         correlation = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
         try:
             received = await self._received(raw)
             payload = await self._service.answer(received.payload, received.caller, correlation)
         except (MalformedEnvelope, ContractViolation, UnknownOperation) as error:
-            return self._fault(SoapFault("soapenv:Client", str(error)))
+            return SoapFault("soapenv:Client", str(error))
         except SecurityRefused as error:
             self._log.warn(
                 "{contract}: refused a message: {why}", contract=self._contract.name, why=str(error)
             )
-            return self._fault(SoapFault("soapenv:Client.Authentication", str(error)))
+            return SoapFault("soapenv:Client.Authentication", str(error))
         except CloudError as error:
             told = answer(error)
-            return self._fault(SoapFault(told.fault_code, told.message))
+            return SoapFault(told.fault_code, told.message)
         except Exception:
             with correlated(correlation):
                 self._log.failure("{contract} failed", contract=self._contract.name)
-            return self._fault(SoapFault("soapenv:Server", f"Internal error {correlation}"))
-        return http.OK, await self._threads.run(self._envelope, received, payload)
+            return SoapFault("soapenv:Server", f"Internal error {correlation}")
+        return received, payload
 
     async def _received(self, raw: bytes) -> _Received:
         envelope = parse(raw)
@@ -155,10 +175,6 @@ class SoapResource(Resource):
         operation = self._contract.operation_of(str(envelope.payload.tag))
         if operation is not None and operation.action != action:
             raise SecurityRefused("the signed Action is not the operation in the Body")
-
-    def _fault(self, fault: SoapFault) -> tuple[int, bytes]:
-        plain = self._contract.namespace == CLUSTER_NAMESPACE
-        return http.INTERNAL_SERVER_ERROR, rendered(fault, plain=plain)
 
     def _envelope(self, received: _Received, payload: str) -> bytes:
         now = self._clock.seconds()
