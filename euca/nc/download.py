@@ -129,7 +129,8 @@ async def to_file(answer: IResponse, path: Path, size: int, threads: Offload, cl
     body = _Body(clock)
     answer.deliverBody(body)
     written = 0
-    stream = await threads.run(path.open, "wb")
+    # Opened here and not in a thread: who cancels this removes the file and it must not come later.
+    stream = path.open("wb")
     try:
         while piece := await body.read():
             written += len(piece)

@@ -103,8 +103,8 @@ class Walrus:
         signed = sign_euca(self.identity, "GET", target, self.clock.seconds(), operation)
         headers = Headers({name: [value] for name, value in signed.items()})
         try:
-            asked: Deferred[IResponse] = self.agent.request(b"GET", url.encode("ascii"), headers)
-            answer = await asked.addTimeout(ANSWER_SECONDS, self.clock)
+            asked = self.agent.request(b"GET", url.encode("ascii"), headers)
+            answer = await _plainly_cancelled(asked).addTimeout(ANSWER_SECONDS, self.clock)
             if answer.code != 200:
                 await self._refused(url, answer)
             return await use(answer)
@@ -124,6 +124,27 @@ class Walrus:
         if answer.code in PATIENCE:
             raise _TryAgain(reason)
         raise ImageUnusable(f"{url}: {reason}: {text.decode('utf-8', 'replace')}")
+
+
+def _plainly_cancelled(asked: Deferred[IResponse]) -> Deferred[IResponse]:
+    """Return the same answer, with a failure of its own when it is cancelled.
+
+    The agent's failure then looks like that of a broken connection, which would be tried again.
+    """
+    given_up = False
+
+    def give_up(_waiter: Deferred[IResponse]) -> None:
+        nonlocal given_up
+        given_up = True
+        asked.cancel()
+
+    def pass_on(outcome: IResponse) -> None:
+        if not given_up:
+            waiter.callback(outcome)
+
+    waiter: Deferred[IResponse] = Deferred(give_up)
+    asked.addBoth(pass_on)
+    return waiter
 
 
 def _target(url: str) -> str:
