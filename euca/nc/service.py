@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.application.service import IService
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.web.client import Agent, HTTPConnectionPool
@@ -37,7 +37,7 @@ from euca.nc.preparation import Preparation
 from euca.nc.settings import Settings
 from euca.nc.walrus import Walrus
 from euca.process import Commands, Processes
-from euca.threads import Offload, Threads
+from euca.threads import InTurn, Offload, Threads
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
 from euca.wire.resource import SoapResource, services_page
@@ -46,7 +46,7 @@ CONNECT_SECONDS = 10.0
 SERVICE = "EucalyptusNC"
 
 
-class NodeController(MultiService):
+class NodeController(InTurn):
     """The node controller without its door: state, loop, and the services that they need.
 
     It takes over what it finds on disk, then begins to work; requests that come before are told
@@ -95,15 +95,9 @@ class NodeController(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """Stop the loop, then what it works with; guests run on."""
-        Service.stopService(self)
-        return Deferred.fromCoroutine(self._stop())
-
-    async def _stop(self) -> None:
         if self._starting is not None:
             self._starting.cancel()
-        # One after the other: a change that is cancelled still has files to remove in a thread.
-        for service in reversed(list(self)):
-            await maybeDeferred(service.stopService)
+        return super().stopService()
 
     async def _start(self) -> None:
         try:

@@ -138,7 +138,7 @@ def _plainly_cancelled(asked: Deferred[IResponse]) -> Deferred[IResponse]:
         given_up = True
         asked.cancel()
 
-    def pass_on(outcome: IResponse) -> None:
+    def pass_on(outcome: Any) -> None:
         if not given_up:
             waiter.callback(outcome)
 
