@@ -108,6 +108,8 @@ class SoapClient:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,
     ) -> None:
+        if security is not None and security.identity is None:
+            raise ValueError(f"a client of {contract.name} needs an identity to sign with")
         self._trace = trace
         self.url = url
         self.http = http
@@ -152,8 +154,9 @@ class SoapClient:
             Addressing("MessageID", message_id),
         )
         security = self._security
-        if security is None or security.identity is None:
+        if security is None:
             return _Sent(operation, message_id, unsigned_envelope(headers, payload))
+        assert security.identity is not None
         envelope = signed_envelope(
             security.policy,
             security.identity,

@@ -1,5 +1,6 @@
 """Writes requests with zeep, compiled from the contract's file; zeep itself never does I/O."""
 
+import functools
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -13,23 +14,25 @@ from euca.wire.contract import PLAIN_NAMESPACES, Contract, ContractViolation
 from euca.wire.lexical import UnwritableValue, any_text, date_time, plain_text
 
 
-class LocalFiles(zeep.Transport):
-    """A zeep transport that reads the file it is given and refuses everything else."""
+class AuthoredFile(zeep.Transport):
+    """A zeep transport that gives out one contract's file and refuses everything else."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path, raw: bytes) -> None:
         # The base class would make an HTTP session; zeep asks only for these attributes.
         self.cache = None
         self.operation_timeout = None
         self.session = None
+        self._path = str(path)
+        self._raw = raw
 
     def __del__(self) -> None:
         """Close nothing: there is no session."""
 
     def load(self, url: str | Path) -> bytes:
-        """Read a local file; raises RuntimeError for anything with a scheme."""
-        if "://" in str(url):
+        """Return the file; raises RuntimeError for any other."""
+        if str(url) != self._path:
             raise RuntimeError(f"a contract may not fetch {url}")
-        return Path(url).read_bytes()
+        return self._raw
 
     def post(self, address: str, message: bytes, headers: Mapping[str, str]) -> None:
         """Refuse: messages travel through Twisted."""
@@ -40,13 +43,19 @@ class LocalFiles(zeep.Transport):
         raise RuntimeError("zeep may not fetch")
 
 
+@functools.lru_cache(maxsize=16)
+def _compiled(path: Path, raw: bytes) -> zeep.Client:
+    """Compile a contract's file; a controller has a client for every node, and one contract."""
+    return zeep.Client(str(path), transport=AuthoredFile(path, raw))
+
+
 class RequestWriter:
     """Turns the fields of a call into the canonical text of its request."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._plain = contract.namespace in PLAIN_NAMESPACES
-        self._client = zeep.Client(str(contract.path), transport=LocalFiles())
+        self._client = _compiled(contract.path, contract.raw)
 
     def write(self, operation: str, fields: Mapping[str, Any]) -> str:
         """Return the request's element; raises ContractViolation for what does not fit."""

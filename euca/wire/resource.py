@@ -76,6 +76,8 @@ class SoapResource(Resource):
         trace: WireTrace = _UNTRACED,
     ) -> None:
         super().__init__()
+        if security is not None and security.policy.replies_signed and security.identity is None:
+            raise ValueError(f"{contract.name} needs an identity to sign its replies with")
         self._trace = trace
         self._contract = contract
         self._service = BoundService(contract, api)
@@ -138,7 +140,9 @@ class SoapResource(Resource):
             return SoapFault("soapenv:Client", str(error))
         except SecurityRefused as error:
             self._log.warn(
-                "{contract}: refused a message: {why}", contract=self._contract.name, why=str(error)
+                "{contract}: refused a message: {why!r}",
+                contract=self._contract.name,
+                why=str(error),
             )
             return SoapFault("soapenv:Client.Authentication", str(error))
         except CloudError as error:
@@ -180,8 +184,9 @@ class SoapResource(Resource):
         now = self._clock.seconds()
         security = self._security
         headers = self._headers(received, now)
-        if security is None or security.identity is None or not security.policy.replies_signed:
+        if security is None or not security.policy.replies_signed:
             return unsigned_envelope(headers, payload)
+        assert security.identity is not None
         return signed_envelope(
             security.policy,
             security.identity,
@@ -221,6 +226,10 @@ def _send(reply: tuple[int, bytes], request: Request, gone: Sequence[Failure]) -
         return
     status, content = reply
     request.setResponseCode(status)
+    server = request.responseHeaders.getRawHeaders(b"Server", [b""])[0]
+    request.responseHeaders.removeHeader(b"Server")
+    # Date, Server, Content-Type, Content-Length: the order in which C peers reply.
+    request.setHeader(b"Server", server)
     request.setHeader(b"Content-Type", _CONTENT_TYPE)
     request.setHeader(b"Content-Length", b"%d" % len(content))
     request.write(content)

@@ -16,6 +16,7 @@ from euca.auth.wsse import CLUSTER, INTERNAL, USER, Pinned, Security, fault_enve
 from euca.testing.wire import joined
 from euca.wire.client import CallFailed, RemoteFault, SoapClient, Unreachable, UntrustedReply
 from euca.wire.contract import ContractViolation
+from euca.wire.resource import SoapResource
 from tests.auth.wsse.messages import ALICE, MALLORY, NOW, edited, security, verified
 from tests.wire.apis import NC, NodeApi, clock_at, pair, resource_reply
 
@@ -163,9 +164,7 @@ class ReplyTests(Case):
                 headers: Any = {"SOAPAction": "x"}
 
                 async def pass_on() -> None:
-                    response = await inner.http.post(
-                        URL, data=sent, headers=headers
-                    )
+                    response = await inner.http.post(URL, data=sent, headers=headers)
                     got.append(await response.content())
 
                 Deferred.fromCoroutine(pass_on())
@@ -231,6 +230,19 @@ class ReplyTests(Case):
         for content, status in ((b"Not Found", 404), (b"", 200), (b"<html/>", 503)):
             error = self.failed(call(self.client(Answering(content, status))), Unreachable)
             self.assertIn(str(status), error.why)
+
+
+class MakingTests(Case):
+    """A client and a service that could not sign are not made."""
+
+    def test_without_identity(self) -> None:
+        """Security without an identity to sign with is refused at once, on both sides."""
+        held = security()
+        with self.assertRaisesRegex(ValueError, "needs an identity"):
+            self.client(Answering(b""), held)
+        with self.assertRaisesRegex(ValueError, "needs an identity"):
+            SoapResource(NC, NodeApi(), held, clock_at())
+        SoapResource(NC, NodeApi(), security(USER), clock_at())
 
 
 class ReachingTests(Case):

@@ -7,7 +7,7 @@ from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.wire.contract import Contract, ContractViolation
-from euca.wire.requests import LocalFiles, RequestWriter
+from euca.wire.requests import AuthoredFile, RequestWriter
 from tests.wire.apis import NC
 
 EC2 = Contract.load("ec2-2009-11-30")
@@ -86,9 +86,10 @@ class RequestTests(SynchronousTestCase):
 
     def test_no_network(self) -> None:
         """Zeep may neither fetch nor send anything."""
-        files = LocalFiles()
+        files = AuthoredFile(NC.path, NC.raw)
         for attempt in (
             lambda: files.load("http://evil/x.xsd"),
+            lambda: files.load("/etc/passwd"),
             lambda: files.get("http://evil/", {}, {}),
             lambda: files.post("http://evil/", b"", {}),
         ):

@@ -176,7 +176,7 @@ class SignedTests(Case):
     def test_reply(self) -> None:
         """The reply is signed, says what it relates to, and repeats the request's Action."""
         identifier = message_id()
-        response, content = self.post(_describing(identifier))
+        response, content = self.post(describing(identifier))
         self.assertEqual(response.code, 200, content)
         opinion = oracle.judge(content)
         self.assertTrue(opinion.holds)
@@ -188,7 +188,7 @@ class SignedTests(Case):
     def test_caller(self) -> None:
         """The method learns who signed, and the MessageID."""
         identifier = message_id()
-        self.post(_describing(identifier))
+        self.post(describing(identifier))
         (call,) = self.api.calls
         assert call.signer is not None
         self.assertEqual((call.signer.name, call.message_id), ("alice", identifier))
@@ -209,7 +209,7 @@ class SignedTests(Case):
 
     def test_replay(self) -> None:
         """The same message twice is answered once."""
-        raw = _describing(message_id())
+        raw = describing(message_id())
         self.assertEqual(self.post(raw)[0].code, 200)
         self.assertIn("accepted before", self.fault(raw)[1])
         self.assertEqual(len(self.api.calls), 1)
@@ -231,7 +231,8 @@ class SignedTests(Case):
         self.assertNotIn(b"Security", content)
 
 
-def _describing(identifier: str) -> bytes:
+def describing(identifier: str) -> bytes:
+    """Return a signed request for ncDescribeResource."""
     from euca.auth.wsse import Addressing, signed_envelope
     from tests.auth.wsse.messages import ALICE
 
