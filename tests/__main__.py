@@ -1,8 +1,9 @@
 """Runs every check and every test: `python -m tests [NAME ...]`.
 
 With names (`tests.nc`, `tests.nc.test_plan`) only those tests run. Without, the linters, the type
-checker and the import rules run first, each counted as one test, then the quick tests, then those
-of whole clouds. The last line is `N passed, N failed, N skipped`.
+checker, the import rules and, where the recordings of the original are, the comparison with its
+contracts run first, each counted as one test; then the quick tests, then those of whole clouds.
+The last line is `N passed, N failed, N skipped`.
 """
 
 from __future__ import annotations
@@ -27,16 +28,29 @@ CHECKS = (
     ("shellcheck", "cloud", ".ci/run"),
 )
 
+CONTRACTS = ("eucalyptus_nc", "eucalyptus_cc", "eucalyptus_gl")
 
-def run_checks() -> int:
-    """Run the linters; returns how many of them found something."""
-    failed = 0
-    for name, *arguments in CHECKS:
-        print(f"== {name} {' '.join(arguments)}", flush=True)
+
+def contract_checks() -> list[tuple[str, ...]]:
+    """Return the comparisons of our WSDL files with the original's contracts, where they are."""
+    reference = Path(os.environ.get("EUCA_REFERENCE", ROOT.parent / "shared/reference"))
+    tool = reference.parent / "tools/wsdl_contract.py"
+    if not tool.exists():
+        print(f"== no contracts are compared: there is no {tool} (see EUCA_REFERENCE)")
+        return []
+    theirs = {name: str(reference / f"contracts/{name}.json") for name in CONTRACTS}
+    return [("python", str(tool), "diff", theirs[name], f"wsdl/{name}.wsdl") for name in CONTRACTS]
+
+
+def run_checks() -> tuple[int, int]:
+    """Run the linters; returns how many found nothing, and how many something."""
+    passed = failed = 0
+    for name, *arguments in (*CHECKS, *contract_checks()):
         existing = [word for word in arguments if word != "benchmarks" or (ROOT / word).exists()]
-        done = subprocess.run([str(BIN / name), *existing], cwd=ROOT, check=False)
-        failed += done.returncode != 0
-    return failed
+        print(f"== {name} {' '.join(existing)}", flush=True)
+        well = not subprocess.run([str(BIN / name), *existing], cwd=ROOT, check=False).returncode
+        passed, failed = passed + well, failed + (not well)
+    return passed, failed
 
 
 def quick_and_slow() -> tuple[list[str], list[str]]:
@@ -72,8 +86,7 @@ def main(names: list[str]) -> int:
     if names:
         batches = [names]
     else:
-        failed = run_checks()
-        passed = len(CHECKS) - failed
+        passed, failed = run_checks()
         batches = [batch for batch in quick_and_slow() if batch]
     for batch in batches:
         counts = count(run_tests(batch))
