@@ -44,6 +44,6 @@ def makeService(options: Options) -> IService:
         port = Settings.of(configuration).port
     except (ConfigurationError, UnusableKey, OSError) as error:
         raise UsageError(str(error)) from error
-    logs = gatherlog.resource(configuration)
+    logs = gatherlog.resource(configuration, reactor)
     children = {**mounted.children, b"axis2/services/EucalyptusGL": logs}
     return listener([evolve(mounted, children=children)], configuration, port, reactor)
