@@ -165,12 +165,15 @@ def first_instance(configuration: Configuration, _options: argparse.Namespace) -
         print(f"\nThe last lines of the console of {identifier}:\n")
         shown = console.splitlines()[-CONSOLE_LINES:]
         print("\n".join(f"  | {line}" for line in shown) + "\n")
+    bridged = console and configuration.text("VNET_BRIDGE", "")
+    address = cloud.wait_address(identifier) if bridged else ""
     show_instances(cloud)
     if simulated:
         say("libvirt's test driver runs no guest: there is no console, and nobody to log in to")
-    elif console and configuration.text("VNET_BRIDGE", ""):
-        address = cloud.describe(identifier).text("dnsName")
+    elif address:
         print(f"\nLog in:  ssh -i {cloud.key_file} root@{address}")
+    elif bridged:
+        say("the guest has no address yet: `./cloud status` shows it once it has")
 
 
 def living_instance(cloud: Cloud, image: str, simulated: bool) -> tuple[str, str]:

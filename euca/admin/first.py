@@ -27,6 +27,8 @@ ALIVE = ("running", "pending")
 ENDED = "terminated"
 NO_ROOM = "InsufficientInstanceCapacity"
 ROOM_LIMIT = 60.0  # seconds
+ADDRESS_LIMIT = 60.0  # seconds
+NO_ADDRESSES = ("", "0.0.0.0")  # noqa: S104 (the wire's word for none yet)
 RUNNING_LIMIT = 300.0  # seconds
 TERMINATED_LIMIT = 60.0  # seconds
 PROMPT_LIMIT = 180.0  # seconds
@@ -214,6 +216,15 @@ class Cloud:
             if self.now() > limit:
                 raise Refused(f"{identifier} runs, but shows no login prompt:\n{said[-2000:]}")
             self.sleep(PAUSE)
+
+    def wait_address(self, identifier: str) -> str:
+        """Return the address of an instance; empty when it has none after a while."""
+        limit = self.now() + ADDRESS_LIMIT
+        while (address := self.describe(identifier).text("dnsName")) in NO_ADDRESSES:
+            if self.now() > limit:
+                return ""
+            self.sleep(PAUSE)
+        return address
 
     def terminate_all(self) -> list[str]:
         """Terminate all instances; returns those that still live when the time is over."""

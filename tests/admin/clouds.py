@@ -31,6 +31,7 @@ class MemoryCalls:
     consoles: dict[str, str] = Factory(dict)
     rooms: list[bool] = Factory(list)
     endings: tuple[str, ...] = ("shutting-down", "terminated")
+    address: str = "10.0.0.9"
     pairs: set[str] = Factory(set)
     calls: list[str] = Factory(list)
 
@@ -60,7 +61,7 @@ class MemoryCalls:
             rows.append(
                 f"<item><instanceId>{identifier}</instanceId><imageId>{self.images[identifier]}"
                 f"</imageId><instanceState><name>{states[0]}</name></instanceState>"
-                "<reason>because</reason></item>"
+                f"<reason>because</reason><dnsName>{self.address}</dnsName></item>"
             )
             if len(states) > 1:
                 states.pop(0)

@@ -86,6 +86,17 @@ class WaitTests(CloudTests):
         caught = self.assertRaises(Refused, self.cloud.wait_prompt, "i-1")
         self.assertIn("kernel panic", str(caught))
 
+    def test_address(self) -> None:
+        """The address of an instance is what the cloud says."""
+        self.calls.add("i-1", "running")
+        self.assertEqual(self.cloud.wait_address("i-1"), "10.0.0.9")
+
+    def test_no_address(self) -> None:
+        """An instance may do without an address."""
+        self.calls.add("i-1", "running")
+        self.calls.address = "0.0.0.0"
+        self.assertEqual(self.cloud.wait_address("i-1"), "")
+
     def test_terminate_all(self) -> None:
         """Every living instance is terminated once, and nothing is left."""
         self.calls.add("i-1", "running")

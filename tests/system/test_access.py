@@ -57,7 +57,7 @@ class LauncherTests(SystemTests):
         found = re.findall(r"^(\w+) +([0-9.]+:\d+) +(\w+)$", done.output, re.MULTILINE)
         host = self.cloud.address
         expected = [(name, f"{host}:8773", "ok") for name in ("clc", "walrus", "sc")]
-        expected.append(("cc", f"{host}:8774", "ok"))
+        expected += [(name, f"{host}:8774", "ok") for name in ("cc", "gatherlog")]
         expected += [("nc", f"{node}:8775", "ok") for node in self.cloud.nodes]
         self.assertEqual((done.status, found), (0, expected), done.output)
 
