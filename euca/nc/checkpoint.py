@@ -15,6 +15,7 @@ from euca.nc.files import (
     CHECKPOINT,
     instance_directory,
     thd_instance_directories,
+    thd_make,
     thd_remove,
     thd_replace,
 )
@@ -101,6 +102,7 @@ def thd_save(root: Path, instance: Instance) -> None:
     """Write an instance's checkpoint, durably."""
     wish = instance.wish
     directory = instance_directory(root, wish.owner, wish.instance)
+    thd_make(directory)
     thd_replace(directory / CHECKPOINT, encode(instance))
 
 

@@ -19,6 +19,8 @@ from euca.model.errors import InvalidParameter
 from euca.model.identifiers import is_identifier
 
 CHECKPOINT = "instance-checkpoint"
+_DRAFT = CHECKPOINT + ".new"
+_DIRECTORY_MODE = 0o751  # a guest may run as another user, who must reach its files by name
 _NAME = re.compile(r"[A-Za-z0-9_@+=,][A-Za-z0-9_@+=,.-]{0,127}")
 
 
@@ -50,9 +52,15 @@ def thd_sync(directory: Path) -> None:
         os.close(descriptor)
 
 
+def thd_make(directory: Path) -> None:
+    """Make an instance's directory and its user's, whatever the umask of this process."""
+    for path in (directory.parent, directory):
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(_DIRECTORY_MODE)
+
+
 def thd_replace(path: Path, content: bytes) -> None:
     """Write a file so that there is the old one or the new one, whole, at any time."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".new")
     with draft.open("wb") as stream:
         stream.write(content)
@@ -63,9 +71,9 @@ def thd_replace(path: Path, content: bytes) -> None:
 
 
 def thd_empty(directory: Path) -> None:
-    """Remove everything in an instance's directory but its checkpoint."""
+    """Remove everything in an instance's directory but its checkpoint, and one being written."""
     for path in list(directory.iterdir()) if directory.is_dir() else ():
-        if path.name != CHECKPOINT:
+        if path.name not in (CHECKPOINT, _DRAFT):
             _remove(path)
 
 
@@ -74,7 +82,8 @@ def thd_remove(directory: Path) -> None:
     if not directory.is_dir():
         return
     thd_empty(directory)
-    (directory / CHECKPOINT).unlink(missing_ok=True)
+    for name in (_DRAFT, CHECKPOINT):
+        (directory / name).unlink(missing_ok=True)
     directory.rmdir()
     if not any(directory.parent.iterdir()):
         directory.parent.rmdir()

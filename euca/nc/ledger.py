@@ -38,6 +38,7 @@ class Ledger:
         self._keep_files = keep_files
         self._instances: dict[str, Instance] = {}
         self._accepting: dict[str, Instance] = {}
+        self._foreign: frozenset[str] = frozenset()
         self._lock = DeferredLock()
         self.loaded = False
 
@@ -45,6 +46,7 @@ class Ledger:
         """Take over the instances found on disk."""
         found = await self._threads.run(thd_load, self.root)
         self._instances = {instance.identifier: instance for instance in found.instances}
+        self._foreign = frozenset(path.name for path in found.foreign)
         for instance in found.instances:
             self.log.info(
                 "Took over {instance}, {phase!r}",
@@ -73,7 +75,7 @@ class Ledger:
     async def accept(self, instance: Instance) -> None:
         """Take a new instance; raises InstanceExists. Its room is reserved from this call on."""
         name = instance.identifier
-        if name in self._instances or name in self._accepting:
+        if name in self._instances or name in self._accepting or name in self._foreign:
             raise InstanceExists(f"{name} is on this node already")
         self._accepting[name] = instance
         try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from euca.hypervisor.interfaces import GuestState
+from euca.hypervisor.interfaces import GuestSpec, GuestState
+from euca.hypervisor.memory import MemoryHypervisor
 from euca.nc.keys import KeyNotInjected
 from euca.nc.plan import (
     MISSING_SECONDS,
@@ -15,7 +18,25 @@ from euca.nc.plan import (
     START_ATTEMPTS,
     TEARDOWN_SECONDS,
 )
+from tests.nc.test_cache import Slow
 from tests.nc.world import IMAGE, INSTANCE, KERNEL, MAC, RAMDISK, World, run_fields, url
+
+
+class SlowStart:
+    """A hypervisor whose guest starts when the test says so."""
+
+    def __init__(self, hypervisor: MemoryHypervisor) -> None:
+        self._hypervisor = hypervisor
+        self.waiting: Deferred[None] = Deferred()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hypervisor, name)
+
+    async def start(self, spec: GuestSpec) -> None:
+        """Wait, then start the guest."""
+        await self.waiting
+        await self._hypervisor.start(spec)
+
 
 FILES = ["console.log", "disk", "instance-checkpoint", "kernel", "ramdisk"]
 KEPT = [
@@ -176,6 +197,34 @@ class LifeTests(SynchronousTestCase):
         self.successResultOf(self.world.call("ncTerminateInstance", instanceId=INSTANCE))
         self.world.pass_time(1)
         self.assertEqual(self.world.phase(), "Teardown")
+
+    def test_terminated_while_fetching(self) -> None:
+        """An instance that is told to end while its image comes ends at once, and keeps nothing."""
+        source = self.world.images
+        self.world.kill()
+        slow = Slow(source)
+        self.world.images = slow  # type: ignore[assignment]
+        self.world.start()
+        self.run_instance()
+        self.assertEqual(len(slow.waiting), 1)
+        self.successResultOf(self.world.call("ncTerminateInstance", instanceId=INSTANCE))
+        self.world.pass_time(1)
+        ended = (self.world.phase(), self.world.files(), self.world.cached())
+        self.assertEqual(ended, ("Teardown", [], []))
+
+    def test_terminated_while_starting(self) -> None:
+        """A guest that starts although its instance was just told to end is ended."""
+        self.world.kill()
+        hypervisor = SlowStart(self.world.hypervisor)
+        self.world.hypervisor = hypervisor  # type: ignore[assignment]
+        self.world.start()
+        self.run_instance()
+        self.successResultOf(self.world.call("ncTerminateInstance", instanceId=INSTANCE))
+        self.world.pass_time(1)
+        self.assertEqual(self.world.phase(), "Canceled")
+        hypervisor.waiting.callback(None)
+        self.world.pass_time(1)
+        self.assertEqual((self.world.phase(), hypervisor.running), ("Teardown", {}))
 
     def test_stop(self) -> None:
         """A node controller that is stopped leaves no timer, and its guests run on."""
