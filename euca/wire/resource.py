@@ -8,11 +8,14 @@ HTTP 500 as SOAP 1.1 has it. A GET with ?wsdl serves the authored file.
 import secrets
 import uuid
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import frozen
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
@@ -110,15 +113,15 @@ class SoapResource(Resource):
             return _plain(request, http.REQUEST_ENTITY_TOO_LARGE, b"the message is too large\n")
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
-        replying = Deferred.fromCoroutine(self._reply(raw))
+        replying = Deferred.fromCoroutine(self._reply(raw, request.getHost()))
         replying.addCallback(_send, request, gone)
         replying.addErrback(self._crashed, request, gone)
         return NOT_DONE_YET
 
-    async def _reply(self, raw: bytes) -> tuple[int, bytes]:
+    async def _reply(self, raw: bytes, here: IAddress) -> tuple[int, bytes]:
         """Return HTTP status and envelope of the reply."""
         name = self._contract.name
-        received = await self._answer(raw)
+        received = await self._answer(raw, here)
         if isinstance(received, SoapFault):
             self._trace.note("in", name, raw, f"refused: {received.text}")
             status = http.INTERNAL_SERVER_ERROR
@@ -130,11 +133,11 @@ class SoapResource(Resource):
         self._trace.note("out", name, reply, f"HTTP {status}")
         return status, reply
 
-    async def _answer(self, raw: bytes) -> tuple[_Received, str] | SoapFault:
+    async def _answer(self, raw: bytes, here: IAddress) -> tuple[_Received, str] | SoapFault:
         """Return what was received and the reply's payload, or the fault that answers it."""
         correlation = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
         try:
-            received = await self._received(raw)
+            received = await self._received(raw, here)
             payload = await self._service.answer(received.payload, received.caller, correlation)
         except (MalformedEnvelope, ContractViolation, UnknownOperation) as error:
             return SoapFault("soapenv:Client", str(error))
@@ -154,7 +157,7 @@ class SoapResource(Resource):
             return SoapFault("soapenv:Server", f"Internal error {correlation}")
         return received, payload
 
-    async def _received(self, raw: bytes) -> _Received:
+    async def _received(self, raw: bytes, here: IAddress) -> _Received:
         envelope = parse(raw)
         if self._security is None:
             message_id = envelope.addressing("MessageID")
@@ -167,6 +170,8 @@ class SoapResource(Resource):
         verified = await verify_request(envelope.root, self._security, self._clock.seconds())
         if self._security.policy.addressing:
             self._right_action(envelope, verified.action)
+            if self._security.strict:
+                _addressed(verified.to, here)
         return _Received(
             payload=verified.body,
             caller=Caller(verified.signer, verified.message_id),
@@ -219,6 +224,23 @@ class SoapResource(Resource):
         if not gone:
             request.setResponseCode(http.INTERNAL_SERVER_ERROR)
             request.finish()
+
+
+def _addressed(to: str, here: IAddress) -> None:
+    """Refuse a message that was signed for another host: all nodes trust the same certificate.
+
+    Where the signed address is a name nothing can be said about it. A host that others reach by
+    an address that is not its own must be called by name, or be in compatible mode.
+    """
+    if not isinstance(here, (IPv4Address, IPv6Address)):
+        return
+    try:
+        url = urlsplit(to)
+        meant = (ip_address(url.hostname or ""), url.port or 80)
+    except ValueError:
+        return
+    if meant != (ip_address(here.host), here.port):
+        raise SecurityRefused(f"the message is addressed to {to}")
 
 
 def _send(reply: tuple[int, bytes], request: Request, gone: Sequence[Failure]) -> None:
