@@ -229,17 +229,19 @@ class SoapResource(Resource):
 def _addressed(to: str, here: IAddress) -> None:
     """Refuse a message that was signed for another host: all nodes trust the same certificate.
 
-    Where the signed address is a name nothing can be said about it. A host that others reach by
-    an address that is not its own must be called by name, or be in compatible mode.
+    Where the signed address is a name nothing can be said about it, nor where the connection came
+    over loopback: a proxy on this host may have passed it on. A host that others reach by an
+    address that is not its own must be called by name, or be in compatible mode.
     """
     if not isinstance(here, (IPv4Address, IPv6Address)):
         return
+    own = ip_address(here.host)
     try:
         url = urlsplit(to)
         meant = (ip_address(url.hostname or ""), url.port or 80)
     except ValueError:
         return
-    if meant != (ip_address(here.host), here.port):
+    if meant != (own, here.port) and not own.is_loopback:
         raise SecurityRefused(f"the message is addressed to {to}")
 
 

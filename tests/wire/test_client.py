@@ -30,21 +30,6 @@ def call(client: SoapClient, operation: str = "ncDescribeResource", **fields: An
     return got
 
 
-def delivered(raw: bytes, host: str, *, strict: bool) -> int:
-    """Return the status with which a service at an address answers a message."""
-    resource = SoapResource(NC, NodeApi(), pair(strict=strict)[1], clock_at())
-    http = cast(HTTPClient, StubTreq(resource))
-    headers: Any = {"SOAPAction": "x"}
-    got: list[int] = []
-
-    async def post() -> None:
-        response = await http.post(f"http://{host}:8775/x", data=raw, headers=headers)
-        got.append(response.code)
-
-    Deferred.fromCoroutine(post())
-    return got[0]
-
-
 class Answering(Resource):
     """A peer that answers with given bytes, and remembers what it got."""
 
@@ -127,15 +112,6 @@ class JoinedTests(Case):
         fault = self.failed(call(client, "ncTerminateInstance", instanceId="i-9"), RemoteFault)
         self.assertEqual(fault.code, "Client.InvalidInstanceID.NotFound")
         self.assertEqual(fault.message, "there is no instance i-9")
-
-    def test_message_for_another_node(self) -> None:
-        """A message signed for one node's address is refused by another, in strict mode."""
-        peer = Answering(b"")
-        call(self.client(peer, pair()[0], url="http://10.0.0.1:8775/x"))
-        raw = peer.requests[0][1]
-        self.assertEqual(delivered(raw, "10.0.0.1", strict=True), 200)
-        self.assertEqual(delivered(raw, "10.0.0.2", strict=True), 500)
-        self.assertEqual(delivered(raw, "10.0.0.2", strict=False), 200)
 
     def test_clocks_apart(self) -> None:
         """When the clocks differ too much the fault says by how much."""

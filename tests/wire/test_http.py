@@ -20,9 +20,15 @@ class HttpTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Connect."""
-        site = Site(SoapResource(NC, NodeApi(), pair()[1], clock_at()))
+        self.protocol: Any = None
+        self.connect()
+
+    def connect(self, host: str = "127.0.0.1", *, strict: bool = True) -> None:
+        """Connect to a service at an address."""
+        self.leave()
+        site = Site(SoapResource(NC, NodeApi(), pair(strict=strict)[1], clock_at()))
         self.transport = StringTransport(
-            hostAddress=IPv4Address("TCP", "127.0.0.1", 8775),
+            hostAddress=IPv4Address("TCP", host, 8775),
             peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
         )
         protocol: Any = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000))
@@ -112,6 +118,21 @@ class HttpTests(SynchronousTestCase):
         raw = describing(message_id()).replace(b"eucalyptus", b"Eucalyptus", 1)
         self.send(self.head(length=len(raw)), raw)
         self.assertEqual(self.received()[0], b"HTTP/1.1 500 Internal Server Error")
+
+    def test_message_for_another_node(self) -> None:
+        """A message signed for one node's address is refused at another, in strict mode."""
+        for host, to, strict, status in (
+            ("10.0.0.1", "10.0.0.1:8775", True, b"200"),
+            ("10.0.0.2", "10.0.0.1:8775", True, b"500"),
+            ("10.0.0.1", "10.0.0.1:8774", True, b"500"),
+            ("10.0.0.2", "10.0.0.1:8775", False, b"200"),
+            ("10.0.0.2", "node1.example:8775", True, b"200"),
+            ("127.0.0.1", "10.0.0.1:8775", True, b"200"),
+        ):
+            raw = describing(message_id(), f"http://{to}/axis2/services/EucalyptusNC")
+            self.connect(host, strict=strict)
+            self.send(self.head(length=len(raw)), raw)
+            self.assertIn(status, self.received()[0], (host, to, strict))
 
     def test_client_gone(self) -> None:
         """A client that leaves before its reply leaves no error behind."""

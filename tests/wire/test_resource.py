@@ -231,13 +231,13 @@ class SignedTests(Case):
         self.assertNotIn(b"Security", content)
 
 
-def describing(identifier: str) -> bytes:
+def describing(identifier: str, to: str = "http://node:8775/axis2/services/EucalyptusNC") -> bytes:
     """Return a signed request for ncDescribeResource."""
     from euca.auth.wsse import Addressing, signed_envelope
     from tests.auth.wsse.messages import ALICE
 
     headers = (
-        Addressing("To", "http://node:8775/axis2/services/EucalyptusNC"),
+        Addressing("To", to),
         Addressing("Action", "EucalyptusNC#ncDescribeResource"),
         Addressing("MessageID", identifier),
     )
