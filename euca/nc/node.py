@@ -64,7 +64,7 @@ class Node:
     async def stop(self, identifier: str) -> None:
         """End the guest of an instance that shall not run."""
         instance = self.ledger.find(identifier)
-        if instance is not None and _ending(instance):
+        if instance is not None and isinstance(instance.phase, Canceled | Shutoff):
             await self._destroy(instance)
 
     async def clean_up(self, identifier: str) -> None:
@@ -85,7 +85,3 @@ class Node:
         except UnknownGuest:
             return
         self.log.info("The guest of {instance} was ended", instance=instance.identifier)
-
-
-def _ending(instance: Instance) -> bool:
-    return isinstance(instance.phase, Canceled | Shutoff)
