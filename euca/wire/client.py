@@ -32,8 +32,9 @@ from euca.auth.wsse import (
 )
 from euca.auth.wsse.names import SOAP
 from euca.model.identifiers import uuid7
+from euca.threads import Offload
 from euca.wire.contract import Contract, ContractViolation, Operation
-from euca.wire.envelope import MalformedEnvelope, parse
+from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, parse
 from euca.wire.lexical import escape
 from euca.wire.requests import RequestWriter
 from euca.wire.trace import Untraced, WireTrace
@@ -107,10 +108,12 @@ class SoapClient:
         *,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,
+        threads: Offload | None = None,
     ) -> None:
         if security is not None and security.identity is None:
             raise ValueError(f"a client of {contract.name} needs an identity to sign with")
         self._trace = trace
+        self._threads = threads
         self.url = url
         self.http = http
         self._contract = contract
@@ -200,18 +203,18 @@ class SoapClient:
         if envelope.payload.tag == f"{{{SOAP}}}Fault":
             raise _fault(envelope.payload)
         try:
-            payload = await self._proven(envelope.root, envelope.payload, sent.message_id)
+            payload = await self._proven(raw, envelope, sent.message_id)
             return self._contract.read(sent.operation.reply, payload)
         except (SecurityRefused, ContractViolation) as error:
             raise UntrustedReply(f"{self.url}: {error}") from error
 
-    async def _proven(
-        self, root: etree._Element, payload: etree._Element, message_id: str
-    ) -> etree._Element:
+    async def _proven(self, raw: bytes, envelope: Envelope, message_id: str) -> etree._Element:
         security = self._security
         if security is None or not security.policy.replies_signed:
-            return payload
-        verified = await verify_reply(root, security, self._clock.seconds(), message_id)
+            return envelope.payload
+        now = self._clock.seconds()
+        place = elsewhere(raw, self._threads)
+        verified = await verify_reply(envelope.root, security, now, message_id, place)
         return verified.body
 
 

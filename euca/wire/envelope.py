@@ -12,7 +12,9 @@ import re
 from attrs import frozen
 from lxml import etree
 
+from euca.auth.wsse import Elsewhere
 from euca.auth.wsse.names import BODY, ENVELOPE, HEADER, MUST_UNDERSTAND, SECURITY, WSA
+from euca.threads import Offload
 
 _DECLARATION = re.compile(
     rb"<\?xml version=['\"]1\.0['\"]"
@@ -20,6 +22,7 @@ _DECLARATION = re.compile(
 )
 _DEEPEST = 32
 _LONGEST_ATTRIBUTE = 4096
+_LONG_MESSAGE = 1 << 16
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
 _TOO_LONG = etree.XPath(f"boolean(//@*[string-length(.) > {_LONGEST_ATTRIBUTE}])")
 
@@ -99,3 +102,17 @@ def _understood(header: etree._Element) -> None:
             continue
         if block.get(MUST_UNDERSTAND, "0").strip() in ("1", "true"):
             raise MalformedEnvelope(f"the header {etree.QName(block).localname} is not understood")
+
+
+def elsewhere(raw: bytes, threads: Offload | None) -> Elsewhere | None:
+    """Return where to verify a message: in a thread when it is long and there are threads.
+
+    A message of ordinary size is verified sooner than it could be handed over.
+    """
+    if threads is None or len(raw) < _LONG_MESSAGE:
+        return None
+    return Elsewhere(raw, _parsed_root, threads)
+
+
+def _parsed_root(raw: bytes) -> etree._Element:
+    return parse(raw).root

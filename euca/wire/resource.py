@@ -35,7 +35,7 @@ from euca.model.identifiers import uuid7
 from euca.telemetry.trace import correlated
 from euca.threads import Immediate, Offload
 from euca.wire.contract import CLUSTER_NAMESPACE, Contract, ContractViolation
-from euca.wire.envelope import Envelope, MalformedEnvelope, parse
+from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, parse
 from euca.wire.faults import SoapFault, answer, rendered
 from euca.wire.lexical import escape
 from euca.wire.service import BoundService, Caller, UnknownOperation
@@ -46,6 +46,7 @@ _CONTENT_TYPE = b"text/xml;charset=UTF-8"
 _TAKEN_TYPES = (b"", b"text/xml", b"application/xml", b"application/soap+xml")
 _RELATION = ' wsa:RelationshipType="http://www.w3.org/2005/08/addressing/reply"'
 
+_HERE = Immediate()
 _UNTRACED = Untraced()
 
 RandomBytes = Callable[[int], bytes]
@@ -86,7 +87,7 @@ class SoapResource(Resource):
         self._service = BoundService(contract, api)
         self._security = security
         self._clock = clock
-        self._threads = threads or Immediate()
+        self._threads = threads
         self._max_body = max_body
         self._random_bytes = random_bytes
         # Axis2/C routes by the header's presence; its value may be anything.
@@ -129,7 +130,7 @@ class SoapResource(Resource):
         else:
             self._trace.note("in", name, raw, "answered")
             status = http.OK
-            reply = await self._threads.run(self._envelope, *received)
+            reply = await (self._threads or _HERE).run(self._envelope, *received)
         self._trace.note("out", name, reply, f"HTTP {status}")
         return status, reply
 
@@ -167,7 +168,9 @@ class SoapResource(Resource):
                 to=envelope.addressing("To"),
                 action=envelope.addressing("Action"),
             )
-        verified = await verify_request(envelope.root, self._security, self._clock.seconds())
+        now = self._clock.seconds()
+        place = elsewhere(raw, self._threads)
+        verified = await verify_request(envelope.root, self._security, now, place)
         if self._security.policy.addressing:
             self._right_action(envelope, verified.action)
             if self._security.strict:

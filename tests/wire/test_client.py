@@ -1,5 +1,6 @@
 """Tests of the client: what it sends, and what it believes."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from treq.client import HTTPClient
@@ -14,6 +15,7 @@ from twisted.web.server import Request
 
 from euca.auth.wsse import CLUSTER, INTERNAL, USER, Pinned, Security, fault_envelope
 from euca.testing.wire import joined
+from euca.threads import Immediate
 from euca.wire.client import CallFailed, RemoteFault, SoapClient, Unreachable, UntrustedReply
 from euca.wire.contract import ContractViolation
 from euca.wire.resource import SoapResource
@@ -50,6 +52,31 @@ class Answering(Resource):
         self.requests.append((headers, request.content.read()))
         request.setResponseCode(self.status)
         return self.content
+
+
+class Between(Resource):
+    """Somebody between a client and a service, who may change the reply."""
+
+    isLeaf = True
+
+    def __init__(self, inner: HTTPClient, change: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._change = change
+
+    def render_POST(self, request: Request) -> bytes:
+        """Pass the request on, and a changed reply back."""
+        assert request.content is not None
+        sent = request.content.read()
+        got: list[bytes] = []
+        headers: Any = {"SOAPAction": "x"}
+
+        async def pass_on() -> None:
+            response = await self._inner.post(URL, data=sent, headers=headers)
+            got.append(await response.content())
+
+        Deferred.fromCoroutine(pass_on())
+        return self._change(got[0])
 
 
 class RefusingHttp:
@@ -152,27 +179,10 @@ class RequestTests(Case):
 class ReplyTests(Case):
     """What is believed."""
 
-    def tampering(self, change: Any) -> list[Any]:
+    def tampering(self, change: Callable[[bytes], bytes]) -> list[Any]:
         """Call a service of ours through somebody who changes the reply."""
-        inner = joined(NC, NodeApi(), *pair(), clock_at())
-
-        class Between(Resource):
-            isLeaf = True
-
-            def render_POST(self, request: Request) -> bytes:
-                assert request.content is not None
-                sent = request.content.read()
-                got: list[bytes] = []
-                headers: Any = {"SOAPAction": "x"}
-
-                async def pass_on() -> None:
-                    response = await inner.http.post(URL, data=sent, headers=headers)
-                    got.append(await response.content())
-
-                Deferred.fromCoroutine(pass_on())
-                return bytes(change(got[0]))
-
-        return call(self.client(Between(), pair()[0]))
+        inner = joined(NC, NodeApi(), *pair(), clock_at()).http
+        return call(self.client(Between(inner, change), pair()[0]))
 
     def test_untouched(self) -> None:
         """Somebody between who changes nothing does no harm."""
@@ -232,6 +242,44 @@ class ReplyTests(Case):
         for content, status in ((b"Not Found", 404), (b"", 200), (b"<html/>", 503)):
             error = self.failed(call(self.client(Answering(content, status))), Unreachable)
             self.assertIn(str(status), error.why)
+
+
+class RecordingThreads(Immediate):
+    """Runs functions at once and counts them."""
+
+    runs = 0
+
+    async def run(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Count, and run."""
+        self.runs += 1
+        return function(*args, **kwargs)
+
+
+class LongReplyTests(Case):
+    """A long reply is verified in a thread, from its bytes."""
+
+    def setUp(self) -> None:
+        """Make a client that has threads."""
+        security, service = pair()
+        self.threads = RecordingThreads()
+        http = joined(NC, NodeApi(), security, service, clock_at()).http
+        self.caller = SoapClient(NC, URL, http, security, clock_at(), threads=self.threads)
+
+    def test_verified_elsewhere(self) -> None:
+        """A long list leaves the reactor to be verified, a short one does not."""
+        for count, runs in ((1, 0), (200, 1)):
+            (values,) = call(self.caller, "ncDescribeInstances", instanceIds=["i-1"] * count)
+            self.assertEqual(len(values["instances"]), count)
+            self.assertEqual(self.threads.runs, runs)
+
+    def test_forged(self) -> None:
+        """A long list that was tampered with is refused there too."""
+        between = Between(self.caller.http, lambda raw: raw.replace(b"i-000000C0", b"i-666666C0"))
+        http = cast(HTTPClient, StubTreq(between))
+        caller = SoapClient(NC, URL, http, pair()[0], clock_at(), threads=self.threads)
+        got = call(caller, "ncDescribeInstances", instanceIds=["i-1"] * 200)
+        self.assertIn("does not hold", self.failed(got, UntrustedReply).why)
+        self.assertEqual(self.threads.runs, 1)
 
 
 class MakingTests(Case):

@@ -20,13 +20,14 @@ from euca.auth.wsse.policy import (
 )
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.auth.wsse.sign import Addressing, fault_envelope, signed_envelope, unsigned_envelope
-from euca.auth.wsse.verify import Verified, verify_reply, verify_request
+from euca.auth.wsse.verify import Elsewhere, Verified, verify_reply, verify_request
 
 __all__ = [
     "CLUSTER",
     "INTERNAL",
     "USER",
     "Addressing",
+    "Elsewhere",
     "FileReplays",
     "MemoryReplays",
     "Part",

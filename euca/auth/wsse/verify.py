@@ -1,16 +1,18 @@
 """Proves who signed an envelope, and returns the one element that may be acted on.
 
 The lxml tree must have been parsed on the thread that calls: xmlsec works on the very same tree
-without Python's lock. Only the element returned may be dispatched; the envelope around it is of
-no further interest.
+without Python's lock. So what leaves for another thread leaves as bytes and is parsed there anew
+(`Elsewhere`); for a long list that costs less than making the reactor wait. Only the element
+returned may be dispatched; the envelope around it is of no further interest.
 """
 
 import functools
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import xmlsec
-from attrs import frozen
+from attrs import field, frozen
 from lxml import etree
 
 from euca.auth.keyring import Certificate
@@ -18,6 +20,7 @@ from euca.auth.wsse.claim import Claim, examine
 from euca.auth.wsse.names import WSU, WSU_ID
 from euca.auth.wsse.policy import Policy, Security, SecurityRefused, Signer
 from euca.model.identifiers import uuid7_time
+from euca.threads import Offload
 
 _REQUEST_HEADERS = frozenset({"To", "Action", "MessageID"})
 _REPLY_HEADERS = frozenset({"Action", "MessageID", "RelatesTo"})
@@ -41,17 +44,35 @@ class Verified:
     """Local names of the parts that the signature covers."""
 
 
-async def verify_request(root: etree._Element, security: Security, now: float) -> Verified:
+@frozen
+class Elsewhere:
+    """Another thread for the mathematics of a large message.
+
+    `parse` makes a tree of the very bytes that the judged tree was made of.
+    """
+
+    raw: bytes = field(repr=False)
+    parse: Callable[[bytes], etree._Element]
+    threads: Offload
+
+
+async def verify_request(
+    root: etree._Element, security: Security, now: float, elsewhere: Elsewhere | None = None
+) -> Verified:
     """Judge a request at `now`, seconds since 1970; raises SecurityRefused."""
     rules = security.rules
     claim = examine(root, rules, _REQUEST_HEADERS)
-    signer = await _proven(claim, security)
+    signer = await _proven(claim, security, _REQUEST_HEADERS, elsewhere)
     _in_time(claim, rules, security, signer, now)
     return _verified(claim, signer)
 
 
 async def verify_reply(
-    root: etree._Element, security: Security, now: float, message_id: str
+    root: etree._Element,
+    security: Security,
+    now: float,
+    message_id: str,
+    elsewhere: Elsewhere | None = None,
 ) -> Verified:
     """Judge the reply to our message `message_id`; raises SecurityRefused.
 
@@ -61,7 +82,7 @@ async def verify_reply(
     claim = examine(root, rules, _REPLY_HEADERS)
     if rules.addressing and claim.headers["RelatesTo"] != message_id:
         raise SecurityRefused("the reply is to another message")
-    signer = await _proven(claim, security)
+    signer = await _proven(claim, security, _REPLY_HEADERS, elsewhere)
     if claim.timestamp is not None:
         _timely(claim, claim.timestamp, security, now)
     return _verified(claim, signer)
@@ -80,22 +101,41 @@ def _verified(claim: Claim, signer: Signer) -> Verified:
     )
 
 
-async def _proven(claim: Claim, security: Security) -> Signer:
+async def _proven(
+    claim: Claim, security: Security, required: frozenset[str], elsewhere: Elsewhere | None
+) -> Signer:
     signer = await security.trust.find(claim.certificate)
     if signer is None or signer.certificate.der != claim.certificate:
         raise SecurityRefused("the certificate is not one that is trusted here")
+    if elsewhere is None:
+        _hold(claim, signer.certificate)
+    else:
+        await elsewhere.threads.run(
+            _thd_hold, elsewhere, security.rules, required, signer.certificate
+        )
+    return signer
+
+
+def _thd_hold(
+    elsewhere: Elsewhere, rules: Policy, required: frozenset[str], certificate: Certificate
+) -> None:
+    """Do what `_hold` does from the bytes; the same bytes make the same claim."""
+    _hold(examine(elsewhere.parse(elsewhere.raw), rules, required), certificate)
+
+
+def _hold(claim: Claim, certificate: Certificate) -> None:
+    """Have xmlsec check digests and signature; raises SecurityRefused."""
     context = xmlsec.SignatureContext()
     for element, attribute in claim.references:
         if attribute == WSU_ID:
             context.register_id(element, "Id", WSU)
         else:
             context.register_id(element, "Id")
-    context.key = _key(signer.certificate)
+    context.key = _key(certificate)
     try:
         context.verify(claim.signature)
     except xmlsec.Error as error:
         raise SecurityRefused("the signature does not hold") from error
-    return signer
 
 
 @functools.lru_cache(maxsize=256)
