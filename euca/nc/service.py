@@ -116,7 +116,8 @@ class NodeController(InTurn):
         try:
             await self.host.measure()
         except HypervisorError as error:
-            self.log.error("The hypervisor does not say what the host has: {error}", error=error)
+            # That it does not answer is logged, once, by who looks at its guests.
+            self.log.debug("The host cannot be measured: {error}", error=error)
             await deferLater(self._clock, PERIOD)
 
     def api(self) -> NodeApi:

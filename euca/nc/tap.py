@@ -8,7 +8,6 @@ from typing import Any
 from attrs import evolve
 from twisted.application.service import IService
 from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 
 from euca import gatherlog
 from euca.auth.keyring import UnusableKey
@@ -34,7 +33,7 @@ class Options(UsageOptions):
 
 
 def makeService(options: Options) -> IService:
-    """Return the service that the command line asks for; raises UsageError saying why not."""
+    """Return the service that the command line asks for; raises SystemExit saying why not."""
     from twisted.internet import reactor  # noqa: PLC0415
 
     conf: Any = options["conf"]
@@ -43,7 +42,7 @@ def makeService(options: Options) -> IService:
         mounted = make(configuration, reactor)
         port = Settings.of(configuration).port
     except (ConfigurationError, UnusableKey, OSError) as error:
-        raise UsageError(str(error)) from error
+        raise SystemExit(f"twistd nc: {error}") from error
     logs = gatherlog.resource(configuration, reactor)
     children = {**mounted.children, b"axis2/services/EucalyptusGL": logs}
     return listener([evolve(mounted, children=children)], configuration, port, reactor)

@@ -8,7 +8,6 @@ from pathlib import Path
 from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
-from twisted.python.usage import UsageError
 from twisted.trial.unittest import TestCase
 
 from euca.auth.keyring import new_identity
@@ -54,20 +53,20 @@ class TapTests(TestCase):
 
     def test_no_keys(self) -> None:
         """Without its keys a node does not start, and says which file is missing."""
-        with self.assertRaisesRegex(UsageError, "node-cert.pem"):
+        with self.assertRaisesRegex(SystemExit, "node-cert.pem"):
             self.service()
 
     def test_bad_configuration(self) -> None:
         """A configuration that cannot be used is named with its key."""
         self.make_keys()
         self.write(HYPERVISOR="magic")
-        with self.assertRaisesRegex(UsageError, r"eucalyptus\.conf: HYPERVISOR"):
+        with self.assertRaisesRegex(SystemExit, r"eucalyptus\.conf: HYPERVISOR"):
             self.service()
 
     def test_no_configuration(self) -> None:
         """A configuration that is not there is named."""
         self.conf.unlink()
-        with self.assertRaisesRegex(UsageError, "there is no such file"):
+        with self.assertRaisesRegex(SystemExit, "there is no such file"):
             self.service()
 
     async def test_runs(self) -> None:
