@@ -14,6 +14,8 @@ from attrs import field, frozen
 from twisted.application import strports
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import quoteStringArgument
+from twisted.logger import Logger
+from twisted.web.http import Request as AnyRequest
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
@@ -84,12 +86,21 @@ def _joined_health(mounts: Sequence[Mounted]) -> Probe:
     return probe
 
 
-def access_line(_when: str, request: IRequest) -> str:
-    """Return the log line of a request: without its query, where signatures travel."""
-    assert isinstance(request, Request)
-    path = request.uri.partition(b"?")[0].decode("ascii", "backslashreplace")
-    method = request.method.decode("ascii", "backslashreplace")
-    return f"{request.getClientIP()} {method} {path} {request.code}"
+class QuietSite(Site):
+    """A site that tells of each request only at the level of debugging."""
+
+    displayTracebacks = False
+    _log = Logger()
+
+    def log(self, request: AnyRequest) -> None:
+        """Log a request without its query, where signatures travel."""
+        self._log.debug(
+            "{client} {method} {path} {code}",
+            client=request.getClientIP(),
+            method=request.method.decode("ascii", "backslashreplace"),
+            path=request.uri.partition(b"?")[0].decode("ascii", "backslashreplace"),
+            code=request.code,
+        )
 
 
 def listener(
@@ -108,14 +119,9 @@ def listener(
     component_log(configuration, mounts[0].name).setServiceParent(root)
     for mounted in mounts:
         mounted.service.setServiceParent(root)
-    site = Site(
-        Tree(mounts),
-        requestFactory=request_factory,
-        timeout=IDLE_SECONDS,
-        reactor=reactor,
-        logFormatter=access_line,
+    site = QuietSite(
+        Tree(mounts), requestFactory=request_factory, timeout=IDLE_SECONDS, reactor=reactor
     )
-    site.displayTracebacks = False
     # strports' service raises at start when it cannot listen, which ends the process.
     where = f"tcp:{port}:interface={quoteStringArgument(configuration.listen)}"
     strports.service(where, site, reactor).setServiceParent(root)
