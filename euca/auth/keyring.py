@@ -10,6 +10,7 @@ Making a key takes a good part of a second: call `new_identity` and `new_key_pai
 
 import hashlib
 import os
+import re
 import secrets
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -122,6 +123,11 @@ class Certificate:
         """The RSA public key's two numbers."""
         numbers = self._public_key.public_numbers()
         return numbers.n, numbers.e
+
+    def issued_as(self, issuer: str, serial_number: int) -> bool:
+        """Whether that issuer gave it that number; the name as RFC 2253 or 4514 writes it."""
+        same_number = self.serial_number == serial_number
+        return same_number and _name_parts(self.issuer) == _name_parts(issuer)
 
     def verify_pkcs1_sha1(self, signature: bytes, data: bytes) -> bool:
         """Whether the signature (RSA PKCS#1 v1.5, SHA-1) over the data is this certificate's."""
@@ -247,6 +253,12 @@ def new_key_pair(comment: str) -> KeyPair:
         public_line=f"{public.decode('ascii')} {comment}",
         fingerprint=":".join(digest[i : i + 2] for i in range(0, len(digest), 2)),
     )
+
+
+def _name_parts(name: str) -> frozenset[str]:
+    """Return the parts of a name; programs differ in their order, spaces and case of keys."""
+    pairs = (part.partition("=") for part in re.split(r"(?<!\\),\s*", name.strip()))
+    return frozenset(f"{key.strip().upper()}={value.strip()}" for key, _, value in pairs)
 
 
 def _private_pem(key: rsa.RSAPrivateKey) -> bytes:

@@ -47,14 +47,24 @@ _ADDRESSING_ONCE = frozenset(
 _TOKEN = f"{{{WSSE}}}BinarySecurityToken"
 _TIMESTAMP = f"{{{WSU}}}Timestamp"
 _SIGNATURE = f"{{{DS}}}Signature"
+_LONGEST_SERIAL = 50  # digits; RFC 5280 allows 20 bytes
 _PREFIX_LIST = f"{{{EXCLUSIVE}}}InclusiveNamespaces"
+
+
+@frozen
+class Issued:
+    """A certificate named by who issued it, and under which number."""
+
+    issuer: str
+    serial_number: int
 
 
 @frozen
 class Claim:
     """An envelope of the right shape: what it says is signed, and by which certificate."""
 
-    certificate: bytes = field(repr=False)
+    certificate: bytes | Issued = field(repr=False)
+    """The certificate's DER bytes, or its name where the policy takes that."""
     signature: etree._Element
     signature_value: bytes = field(repr=False)
     references: tuple[tuple[etree._Element, str], ...]
@@ -77,7 +87,7 @@ class _Used:
 
     body: etree._Element
     addressing: Mapping[str, etree._Element]
-    token: etree._Element
+    token: etree._Element | None
     timestamp: etree._Element | None
 
 
@@ -93,14 +103,14 @@ def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> C
         if count(root) != 1:
             raise SecurityRefused(f"there must be exactly one {what}")
     parts = _security_parts(header)
-    used = _Used(body, _addressing_blocks(header), parts[_TOKEN], parts.get(_TIMESTAMP))
+    used = _Used(body, _addressing_blocks(header), parts.get(_TOKEN), parts.get(_TIMESTAMP))
     signed_info, value, key_info = _children_exactly(
         parts[_SIGNATURE], f"{{{DS}}}SignedInfo", f"{{{DS}}}SignatureValue", f"{{{DS}}}KeyInfo"
     )
     references = _references(signed_info, policy, _candidates(used))
     _coverage(policy, required, [element for element, _ in references], used)
     return Claim(
-        certificate=_token(key_info, used.token),
+        certificate=_certificate(key_info, used.token, policy),
         signature=parts[_SIGNATURE],
         signature_value=_base64(value, "SignatureValue"),
         references=tuple(references),
@@ -136,9 +146,8 @@ def _security_parts(header: etree._Element) -> dict[str, etree._Element]:
         if tag not in (_TOKEN, _SIGNATURE, _TIMESTAMP) or tag in parts:
             raise SecurityRefused(f"{_name(child)} is surplus in the Security header")
         parts[tag] = child
-    for tag in (_TOKEN, _SIGNATURE):
-        if tag not in parts:
-            raise SecurityRefused(f"the Security header has no {etree.QName(tag).localname}")
+    if _SIGNATURE not in parts:
+        raise SecurityRefused("the Security header has no Signature")
     return parts
 
 
@@ -156,9 +165,8 @@ def _addressing_blocks(header: etree._Element) -> dict[str, etree._Element]:
 
 def _candidates(used: _Used) -> dict[str, tuple[etree._Element, str]]:
     """Return by identifier the elements that may be signed: those standing where they are used."""
-    elements = [used.body, *used.addressing.values(), used.token]
-    if used.timestamp is not None:
-        elements.append(used.timestamp)
+    elements = [used.body, *used.addressing.values()]
+    elements += [one for one in (used.token, used.timestamp) if one is not None]
     found: dict[str, tuple[etree._Element, str]] = {}
     for element in elements:
         for attribute in (WSU_ID, "Id"):
@@ -253,9 +261,25 @@ def _stamped(policy: Policy, there: bool) -> None:
         raise SecurityRefused("a Timestamp is not taken here")
 
 
-def _token(key_info: etree._Element, token: etree._Element) -> bytes:
-    """Return the certificate that the key reference leads to, directly and in this message."""
+def _certificate(
+    key_info: etree._Element, token: etree._Element | None, policy: Policy
+) -> bytes | Issued:
+    """Return the certificate that the key reference leads to: in this message, or by name."""
     (holder,) = _children_exactly(key_info, f"{{{WSSE}}}SecurityTokenReference")
+    if token is not None:
+        return _token(holder, token)
+    if not policy.issuer_serial:
+        raise SecurityRefused("the Security header has no BinarySecurityToken")
+    (data,) = _children_exactly(holder, f"{{{DS}}}X509Data")
+    (issued,) = _children_exactly(data, f"{{{DS}}}X509IssuerSerial")
+    name, number = _children_exactly(issued, f"{{{DS}}}X509IssuerName", f"{{{DS}}}X509SerialNumber")
+    digits = _text(number).strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_SERIAL):
+        raise SecurityRefused("the serial number is no number")
+    return Issued(_text(name), int(digits))
+
+
+def _token(holder: etree._Element, token: etree._Element) -> bytes:
     (reference,) = _children_exactly(holder, f"{{{WSSE}}}Reference")
     identifier = token.get(WSU_ID) or token.get("Id")
     if identifier is None or reference.get("URI") != f"#{identifier}":

@@ -10,7 +10,7 @@ Every policy has a relaxed form for what original peers send.
 
 import enum
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import evolve, field, frozen
 
@@ -42,6 +42,8 @@ class Policy:
     digests: frozenset[str]
     prefix_lists: bool = False
     """Whether InclusiveNamespaces may stand in a transform; original peers never send it."""
+    issuer_serial: bool = False
+    """Whether the key may be named by issuer and serial number instead of a token."""
     replies_signed: bool = True
     replies_addressed: bool = False
     """Whether replies carry WS-Addressing headers."""
@@ -78,6 +80,7 @@ USER = Policy(
     signatures=frozenset({RSA_SHA1, RSA_SHA256}),
     digests=frozenset({SHA1, SHA256}),
     prefix_lists=True,
+    issuer_serial=True,
     replies_signed=False,
     security_first=True,
 )
@@ -109,6 +112,15 @@ class Trust(Protocol):
         ...
 
 
+@runtime_checkable
+class IssuerTrust(Trust, Protocol):
+    """A trust that also knows certificates by who issued them under which number."""
+
+    async def find_issued(self, issuer: str, serial_number: int) -> Signer | None:
+        """Return who owns the certificate of that issuer with that number."""
+        ...
+
+
 class Pinned:
     """Trusts a fixed few certificates, each compared byte for byte, as 2.0's components do."""
 
@@ -120,6 +132,13 @@ class Pinned:
     async def find(self, der: bytes) -> Signer | None:
         """Return the signer pinned to this certificate."""
         return self._signers.get(der)
+
+    async def find_issued(self, issuer: str, serial_number: int) -> Signer | None:
+        """Return the signer pinned to the certificate of that issuer and number."""
+        for signer in self._signers.values():
+            if signer.certificate.issued_as(issuer, serial_number):
+                return signer
+        return None
 
 
 @frozen

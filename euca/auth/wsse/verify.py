@@ -16,9 +16,9 @@ from attrs import field, frozen
 from lxml import etree
 
 from euca.auth.keyring import Certificate
-from euca.auth.wsse.claim import Claim, examine
+from euca.auth.wsse.claim import Claim, Issued, examine
 from euca.auth.wsse.names import WSU, WSU_ID
-from euca.auth.wsse.policy import Policy, Security, SecurityRefused, Signer
+from euca.auth.wsse.policy import IssuerTrust, Policy, Security, SecurityRefused, Signer, Trust
 from euca.model.identifiers import uuid7_time
 from euca.threads import Offload
 
@@ -104,8 +104,8 @@ def _verified(claim: Claim, signer: Signer) -> Verified:
 async def _proven(
     claim: Claim, security: Security, required: frozenset[str], elsewhere: Elsewhere | None
 ) -> Signer:
-    signer = await security.trust.find(claim.certificate)
-    if signer is None or signer.certificate.der != claim.certificate:
+    signer = await _signer(claim.certificate, security.trust)
+    if signer is None:
         raise SecurityRefused("the certificate is not one that is trusted here")
     if elsewhere is None:
         _hold(claim, signer.certificate)
@@ -114,6 +114,18 @@ async def _proven(
             _thd_hold, elsewhere, security.rules, required, signer.certificate
         )
     return signer
+
+
+async def _signer(certificate: bytes | Issued, trust: Trust) -> Signer | None:
+    """Return whom the trust finds, if the certificate found is the one that was meant."""
+    if not isinstance(certificate, Issued):
+        signer = await trust.find(certificate)
+        return signer if signer and signer.certificate.der == certificate else None
+    if not isinstance(trust, IssuerTrust):
+        return None
+    meant = (certificate.issuer, certificate.serial_number)
+    signer = await trust.find_issued(*meant)
+    return signer if signer and signer.certificate.issued_as(*meant) else None
 
 
 def _thd_hold(
