@@ -21,7 +21,7 @@ from euca.auth.keyring import UnusableKey
 from euca.config import Configuration, ConfigurationError, Layout
 
 CONSOLE_LINES = 12
-START_LIMIT = 60.0  # seconds for all components to answer
+START_LIMIT = 60.0  # seconds for all components to be ready
 
 
 class Failed(Exception):
@@ -110,11 +110,11 @@ def credentials(configuration: Configuration, _options: argparse.Namespace) -> N
 
 
 def wait(configuration: Configuration, _options: argparse.Namespace) -> None:
-    """Wait until every component answers."""
-    missing = status.wait(components(configuration), START_LIMIT, say)
+    """Wait until every component is ready for its work."""
+    order = components(configuration)
+    missing = status.wait([*order[1:], order[0]], START_LIMIT, say)
     if missing:
-        names = ", ".join(str(one) for one in missing)
-        raise Failed(f"after {START_LIMIT:.0f} s there is no answer from {names}")
+        raise Failed(f"not ready after {START_LIMIT:.0f} s:\n  " + "\n  ".join(missing))
 
 
 def show_status(configuration: Configuration, _options: argparse.Namespace) -> None:

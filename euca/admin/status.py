@@ -57,20 +57,46 @@ def ask(component: Component) -> Health:
     return Health(component, str(said.get("status")), said.get("components", said))
 
 
+def lacking(health: Health) -> str:
+    """Return what a component lacks for its work, nothing when it is ready."""
+    if not health.answers:
+        return health.status
+    cc = _mapping(health.detail.get("cc"))
+    down = [name for name, node in _mapping(cc.get("nodes")).items() if _state(node) != "UP"]
+    if down:
+        return f"node {', '.join(down)} is not up"
+    for name, cluster in _mapping(_mapping(health.detail.get("clc")).get("clusters")).items():
+        known = _mapping(cluster)
+        if not known.get("reachable"):
+            return f"{name} is not reachable: {known.get('error') or 'not asked yet'}"
+        if not any(_mapping(room).get("maximum") for room in _mapping(known["capacity"]).values()):
+            return f"{name} has no room for instances"
+    return "" if health.status == "ok" else f"it is {health.status}"
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _state(node: object) -> object:
+    return _mapping(node).get("state")
+
+
 def wait(
     components: Sequence[Component], seconds: float, progress: Callable[[str], None]
-) -> list[Component]:
-    """Wait until all components answer; returns those that did not in time."""
+) -> list[str]:
+    """Wait until all components are ready; returns what those lack that are not in time."""
     limit = time.monotonic() + seconds
-    missing = list(components)
-    while missing and time.monotonic() < limit:
-        for component in list(missing):
-            if ask(component).answers:
-                missing.remove(component)
-                progress(f"{component.name} answers on {component.address}:{component.port}")
-        if missing:
-            time.sleep(PAUSE)
-    return missing
+    found = {component: "not asked" for component in components}
+    while True:
+        for component in list(found):
+            found[component] = lacking(ask(component))
+            if not found[component]:
+                del found[component]
+                progress(f"{component} is ready")
+        if not found or time.monotonic() > limit:
+            return [f"{component}: {why}" for component, why in found.items()]
+        time.sleep(PAUSE)
 
 
 def lines(health: Health) -> list[str]:

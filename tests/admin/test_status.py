@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from euca.admin.status import Component, Health, ask, lines, wait
+from euca.admin.status import Component, Health, ask, lacking, lines, wait
 
 CLC = Component("clc", "127.0.0.1", 8773)
 
@@ -43,4 +43,41 @@ class AskTests(SynchronousTestCase):
 
     def test_wait_in_vain(self) -> None:
         """Waiting ends, and names what did not answer."""
-        self.assertEqual(wait([self.NOBODY], 0.01, lambda _text: None), [self.NOBODY])
+        (found,) = wait([self.NOBODY], 0.01, lambda _text: None)
+        self.assertTrue(found.startswith("nc on 127.0.0.1:1: down"), found)
+
+
+class LackingTests(SynchronousTestCase):
+    """A component that answers may still not be ready."""
+
+    def lacking(self, name: str, status: str = "ok", **state: object) -> str:
+        return lacking(Health(CLC, status, {name: {"status": status, **state}}))
+
+    def test_ready(self) -> None:
+        """A component that is well lacks nothing."""
+        self.assertEqual(self.lacking("nc"), "")
+
+    def test_degraded(self) -> None:
+        """A component that is not well lacks something."""
+        self.assertEqual(self.lacking("nc", "degraded"), "it is degraded")
+
+    def test_node_down(self) -> None:
+        """A cluster controller waits for all its nodes."""
+        nodes = {"http://n1": {"state": "UP"}, "http://n2": {"state": "DOWN"}}
+        self.assertEqual(self.lacking("cc", nodes=nodes), "node http://n2 is not up")
+
+    def test_cluster_unreachable(self) -> None:
+        """The cloud controller waits for its clusters."""
+        cluster = {"reachable": False, "error": "refused", "capacity": {}}
+        self.assertEqual(
+            self.lacking("clc", clusters={"c1": cluster}), "c1 is not reachable: refused"
+        )
+
+    def test_no_room(self) -> None:
+        """The cloud controller waits until it knows of room, used or not."""
+        cluster = {"reachable": True, "capacity": {"m1.small": {"available": 0, "maximum": 0}}}
+        self.assertEqual(
+            self.lacking("clc", clusters={"c1": cluster}), "c1 has no room for instances"
+        )
+        cluster = {"reachable": True, "capacity": {"m1.small": {"available": 0, "maximum": 2}}}
+        self.assertEqual(self.lacking("clc", clusters={"c1": cluster}), "")
