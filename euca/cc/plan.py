@@ -18,7 +18,9 @@ from euca.cc.instance import Gone, Instance, Placed, Reported, Started
 from euca.cc.node import NodeRecord
 
 MAX_PAUSE = 30.0
-"""The longest pause between two attempts, in seconds."""
+"""The longest pause between two attempts to start, in seconds."""
+TELL_AGAIN = 10.0
+"""Seconds until a node is told of an ending again; there is a poll in between."""
 
 
 @frozen
@@ -87,11 +89,12 @@ def next_step(instance: Instance, view: View) -> Step | None:
         return _ending_step(instance, node, view.now)
     match instance.phase:
         case Placed(attempts, tried_at):
+            resting = view.now < tried_at + pause(attempts)
             if view.now - instance.placed_at >= view.limits.start:
                 return GiveUp(instance.identifier)
-            if _may_call(node, attempts, tried_at, view.now):
-                return StartOnNode(instance.identifier, instance.node)
-            return None
+            if resting or node is None or not node.up:
+                return None
+            return StartOnNode(instance.identifier, instance.node)
         case Started() | Reported() | Gone():
             return None
         case _:
@@ -101,17 +104,14 @@ def next_step(instance: Instance, view: View) -> Step | None:
 def _ending_step(instance: Instance, node: NodeRecord | None, now: float) -> Step | None:
     assert instance.ending is not None
     ending = instance.ending
-    if instance.ended or not _may_call(node, ending.attempts, ending.tried_at, now):
+    resting = ending.attempts > 0 and now < ending.tried_at + TELL_AGAIN
+    if instance.ended or resting or node is None or not node.up:
         return None
     return TerminateOnNode(instance.identifier, instance.node)
 
 
-def _may_call(node: NodeRecord | None, attempts: int, tried_at: float, now: float) -> bool:
-    return node is not None and node.up and now >= tried_at + pause(attempts)
-
-
 def pause(attempts: int) -> float:
-    """Return the seconds to wait after so many attempts: none at first, then doubling."""
+    """Return the seconds between so many attempts to start and the next: they double."""
     return 0.0 if attempts == 0 else min(MAX_PAUSE, 2.0 ** min(attempts - 1, 10))
 
 

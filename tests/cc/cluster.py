@@ -10,25 +10,29 @@ from typing import Any, TypeVar, cast
 from attrs import Factory, define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.auth.keyring import Identity, new_identity
 from euca.auth.wsse import CLUSTER, Pinned, Security
+from euca.cc.api import ClusterApi
 from euca.cc.instance import Description, Instance, Placed, Source
 from euca.cc.memory import MemoryNode, MemoryNodes
 from euca.cc.plan import Limits
 from euca.cc.schedule import Policy
 from euca.cc.service import Assembled, Parts, assemble
 from euca.cc.settings import Settings
-from euca.cc.tables import thd_instances, thd_nodes, thd_pointer
+from euca.cc.tables import INSTANCES, NODES, ROUND, thd_instances, thd_nodes, thd_pointer
 from euca.model.machine import VM_TYPES, VmType
 from euca.network.neighbours import MemoryNeighbours
 from euca.network.system import System
 from euca.store.engine import Database
+from euca.store.sql import Connection, delete
 from euca.testing.wire import joined
 from euca.threads import Immediate
-from euca.wire.client import SoapClient
+from euca.wire.client import SoapClient, Unreachable
 from euca.wire.contract import Contract
+from euca.wire.service import Call, operation
 
 NOW = 1_795_232_900.0
 SMALL = VM_TYPES[0]
@@ -114,6 +118,63 @@ def instance(identifier: str = ID, vm: VmType = SMALL, **more: Any) -> Instance:
     )
 
 
+@cache
+def _database() -> Database:
+    return Database.in_memory(("cc",))
+
+
+@cache
+def _clock() -> Clock:
+    clock = Clock()
+    clock.advance(NOW)
+    return clock
+
+
+def _forwarded(name: str) -> Any:
+    async def forward(switch: Any, call: Call) -> Mapping[str, Any]:
+        reply: Mapping[str, Any] = await getattr(switch.api, name)(call)
+        return reply
+
+    return operation(getattr(ClusterApi, name).wire_operation)(forward)
+
+
+_OPERATIONS = [
+    name for name in dir(ClusterApi) if hasattr(getattr(ClusterApi, name), "wire_operation")
+]
+Switch = type(
+    "Switch",
+    (),
+    {"unbuilt": ClusterApi.unbuilt, **{name: _forwarded(name) for name in _OPERATIONS}},
+)
+"""Passes calls on to the controller of the moment."""
+
+
+@cache
+def _front() -> tuple[SoapClient, Any]:
+    """Return the client of all controllers, and what they stand behind; joining takes a moment."""
+    switch = Switch()
+    client = joined(
+        contract("eucalyptus_cc"),
+        switch,
+        security("cloud", "cluster"),
+        security("cluster", "cloud"),
+        _clock(),
+    )
+    return client, switch
+
+
+def empty_database() -> Database:
+    """Return the one database in memory of these tests, emptied; making one takes a moment."""
+    database = _database()
+
+    def thd_empty(tx: Connection) -> None:
+        for table in (NODES, ROUND, INSTANCES):
+            tx.execute(delete(table))
+
+    database.thd_transact(thd_empty)
+    return database
+
+
 # What a killed process would have gone on with; a coroutine that is collected is closed.
 _GRAVES: list[Deferred[None]] = []
 
@@ -166,6 +227,9 @@ class MemoryTags:
         return tuple(self.tags)
 
 
+_CLUSTERS: list[Cluster] = []
+
+
 @define
 class Cluster:
     """A controller over nodes in memory; `start` and `restart` make the controller."""
@@ -174,9 +238,9 @@ class Cluster:
     nodes: dict[str, Any] = Factory(lambda: {tag(1): MemoryNode(), tag(2): MemoryNode()})
     policy: Policy = Policy.GREEDY
     limits: Limits = field(factory=Limits)
-    clock: Clock = field(factory=Clock)
+    clock: Clock = field(factory=_clock)
     neighbours: MemoryNeighbours = field(factory=MemoryNeighbours)
-    database: Database = field(factory=lambda: Database.in_memory(("cc",)))
+    database: Database = field(factory=empty_database)
     tags: MemoryTags = field(factory=MemoryTags)
     fate: Fate = field(factory=Fate)
     parts: Assembled = field(init=False)
@@ -184,8 +248,9 @@ class Cluster:
 
     def __attrs_post_init__(self) -> None:
         self.tags.tags = tuple(self.nodes)
-        if not self.clock.seconds():
-            self.clock.advance(NOW)
+        while _CLUSTERS:  # clock and database are shared: one cluster at a time
+            _CLUSTERS.pop().stop()
+        _CLUSTERS.append(self)
         self.case.addCleanup(self.stop)
 
     def start(self, deadly: int | None = None) -> None:
@@ -200,13 +265,8 @@ class Cluster:
             clock=self.clock,
         )
         self.parts = assemble(parts, self._settings())
-        self.client = joined(
-            contract("eucalyptus_cc"),
-            self.parts.api,
-            security("cloud", "cluster"),
-            security("cluster", "cloud"),
-            self.clock,
-        )
+        self.client, switch = _front()
+        switch.api = self.parts.api
         self.parts.loop.startService()
         self.parts.polling.startService()
 
@@ -237,14 +297,22 @@ class Cluster:
         found: MemoryNode = self.nodes[tag(number)]
         return found
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, second by second."""
-        for _ in range(int(seconds)):
-            self.clock.advance(1)
+    def pass_time(self, seconds: int, stride: int = 1) -> None:
+        """Let time pass, in strides of some seconds."""
+        for _ in range(0, seconds, stride):
+            self.clock.advance(stride)
 
     def ask(self, operation: str, **fields: Any) -> Deferred[dict[str, Any]]:
         """Call an operation over the wire."""
         return Deferred.fromCoroutine(self.client.call(operation, **fields))
+
+    def ask_the_mortal(self, operation: str, **fields: Any) -> Deferred[Any]:
+        """Call an operation of a controller that may die over it."""
+
+        def unanswered(failure: Failure) -> None:
+            failure.trap(Unreachable)
+
+        return self.ask(operation, **fields).addErrback(unanswered)
 
     def call(self, operation: str, **fields: Any) -> dict[str, Any]:
         """Call an operation over the wire and return its reply."""
@@ -289,9 +357,7 @@ class Cluster:
     def holders(self, identifier: str = ID) -> list[int]:
         """Return the numbers of the nodes that have an instance."""
         return [
-            number
-            for number, node in enumerate(self.nodes.values(), 1)
-            if identifier in node.held
+            number for number, node in enumerate(self.nodes.values(), 1) if identifier in node.held
         ]
 
 

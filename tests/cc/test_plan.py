@@ -81,9 +81,9 @@ class EndTests(SynchronousTestCase):
             self.assertEqual(steps(instance(phase=over, ending=ENDING)), [])
 
     def test_told_again(self) -> None:
-        """It is told again with growing pauses."""
-        told = reported(State.EXTANT, ending=Ending("ann", "", 2, NOW))
-        self.assertEqual((steps(told, 1.9), steps(told, 2.0)), ([], [TERMINATE]))
+        """It is told again after a pause that is longer than the time between two polls."""
+        told = reported(State.EXTANT, ending=Ending("ann", "", 1, NOW))
+        self.assertEqual((steps(told, 9.9), steps(told, 10.0)), ([], [TERMINATE]))
 
     def test_node_is_down(self) -> None:
         """A node that does not answer is told when it is back, however late."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -91,6 +91,7 @@ class RoomTests(SynchronousTestCase):
 class PropertyTests(SynchronousTestCase):
     """What holds for every cluster."""
 
+    @settings(deadline=None)
     @given(
         st.sampled_from(Policy),
         st.lists(AMOUNTS, max_size=6),
@@ -112,6 +113,7 @@ class PropertyTests(SynchronousTestCase):
         fits = sum(node.free.holds(vm) for node in nodes)
         self.assertEqual(len(choice.tags), min(count, fits))
 
+    @settings(deadline=None)
     @given(
         st.lists(AMOUNTS, min_size=1, max_size=4),
         st.lists(st.sampled_from(VM_TYPES), max_size=12),
