@@ -39,10 +39,13 @@ from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, parse
 from euca.wire.faults import SoapFault, answer, rendered
 from euca.wire.lexical import escape
 from euca.wire.service import BoundService, Caller, UnknownOperation
+from euca.wire.streaming import BodyLost, body_of
 from euca.wire.trace import Untraced, WireTrace
 
 _MAX_BODY = 8 << 20
 _CONTENT_TYPE = b"text/xml;charset=UTF-8"
+_PLAIN_TEXT = b"text/plain; charset=UTF-8"
+_TOO_LARGE = b"the message is too large\n"
 _TAKEN_TYPES = (b"", b"text/xml", b"application/xml", b"application/soap+xml")
 _RELATION = ' wsa:RelationshipType="http://www.w3.org/2005/08/addressing/reply"'
 
@@ -62,10 +65,20 @@ class _Received:
     action: str
 
 
+@frozen
+class _Reply:
+    """What goes back over HTTP."""
+
+    status: int
+    content: bytes
+    media: bytes
+
+
 class SoapResource(Resource):
     """A contract's service at one path."""
 
     isLeaf = True
+    takes_stream = True
     _log = Logger()
 
     def __init__(  # noqa: PLR0917
@@ -108,16 +121,26 @@ class SoapResource(Resource):
         media = (request.getHeader(b"Content-Type") or b"").split(b";")[0].strip().lower()
         if media not in _TAKEN_TYPES:
             return _plain(request, http.UNSUPPORTED_MEDIA_TYPE, b"a message is text/xml\n")
-        assert request.content is not None
-        raw = request.content.read(self._max_body + 1)
-        if len(raw) > self._max_body:
-            return _plain(request, http.REQUEST_ENTITY_TOO_LARGE, b"the message is too large\n")
+        if _length(request) > self._max_body:
+            return _plain(request, http.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
-        replying = Deferred.fromCoroutine(self._reply(raw, request.getHost()))
+        replying = Deferred.fromCoroutine(self._exchange(request))
         replying.addCallback(_send, request, gone)
         replying.addErrback(self._crashed, request, gone)
         return NOT_DONE_YET
+
+    async def _exchange(self, request: Request) -> _Reply:
+        """Read the message, as far as the limit, and answer it; raises BodyLost."""
+        body = body_of(request)
+        raw = piece = await body.read()
+        while piece and len(raw) <= self._max_body:
+            piece = await body.read()
+            raw += piece
+        if len(raw) > self._max_body:
+            return _Reply(http.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, _PLAIN_TEXT)
+        status, envelope = await self._reply(raw, request.getHost())
+        return _Reply(status, envelope, _CONTENT_TYPE)
 
     async def _reply(self, raw: bytes, here: IAddress) -> tuple[int, bytes]:
         """Return HTTP status and envelope of the reply."""
@@ -223,6 +246,8 @@ class SoapResource(Resource):
         )
 
     def _crashed(self, failure: Failure, request: Request, gone: Sequence[Failure]) -> None:
+        if failure.check(BodyLost):
+            return
         self._log.failure("{contract} could not reply", failure, contract=self._contract.name)
         if not gone:
             request.setResponseCode(http.INTERNAL_SERVER_ERROR)
@@ -248,24 +273,29 @@ def _addressed(to: str, here: IAddress) -> None:
         raise SecurityRefused(f"the message is addressed to {to}")
 
 
-def _send(reply: tuple[int, bytes], request: Request, gone: Sequence[Failure]) -> None:
+def _send(reply: _Reply, request: Request, gone: Sequence[Failure]) -> None:
     if gone:
         return
-    status, content = reply
-    request.setResponseCode(status)
+    request.setResponseCode(reply.status)
     server = request.responseHeaders.getRawHeaders(b"Server", [b""])[0]
     request.responseHeaders.removeHeader(b"Server")
     # Date, Server, Content-Type, Content-Length: the order in which C peers reply.
     request.setHeader(b"Server", server)
-    request.setHeader(b"Content-Type", _CONTENT_TYPE)
-    request.setHeader(b"Content-Length", b"%d" % len(content))
-    request.write(content)
+    request.setHeader(b"Content-Type", reply.media)
+    request.setHeader(b"Content-Length", b"%d" % len(reply.content))
+    request.write(reply.content)
     request.finish()
+
+
+def _length(request: Request) -> int:
+    """Return the length that the client announces, 0 when it announces none."""
+    announced = request.getHeader(b"Content-Length") or b""
+    return int(announced) if announced.isdigit() and len(announced) < 19 else 0
 
 
 def _plain(request: Request, status: int, text: bytes) -> bytes:
     request.setResponseCode(status)
-    request.setHeader(b"Content-Type", b"text/plain; charset=UTF-8")
+    request.setHeader(b"Content-Type", _PLAIN_TEXT)
     return text
 
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
 from euca.wire.resource import SoapResource
+from euca.wire.streaming import StreamingRequest
 from tests.auth.wsse.messages import message_id
 from tests.wire.apis import NC, NodeApi, clock_at, pair
 from tests.wire.test_resource import describing
@@ -26,7 +27,9 @@ class HttpTests(SynchronousTestCase):
     def connect(self, host: str = "127.0.0.1", *, strict: bool = True) -> None:
         """Connect to a service at an address."""
         self.leave()
-        site = Site(SoapResource(NC, NodeApi(), pair(strict=strict)[1], clock_at()))
+        security = pair(strict=strict)[1]
+        resource = SoapResource(NC, NodeApi(), security, clock_at(), max_body=20_000)
+        site = Site(resource, requestFactory=StreamingRequest)
         self.transport = StringTransport(
             hostAddress=IPv4Address("TCP", host, 8775),
             peerAddress=IPv4Address("TCP", "127.0.0.1", 50000),
@@ -112,6 +115,20 @@ class HttpTests(SynchronousTestCase):
         for at in range(0, len(whole), 7):
             self.protocol.dataReceived(whole[at : at + 7])
         self.assertEqual(self.received()[0], b"HTTP/1.1 200 OK")
+
+    def test_oversized(self) -> None:
+        """A message announced as too large is refused before it is sent."""
+        self.send(self.head(length=20_001), b"")
+        self.assertIn(b"413", self.received()[0])
+
+    def test_oversized_in_chunks(self) -> None:
+        """A message that turns out too large is kept no further than the limit."""
+        self.send(self.head(more="Transfer-Encoding: chunked\n"), b"")
+        for _ in range(21):
+            self.assertEqual(self.transport.value(), b"")
+            self.protocol.dataReceived(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        self.protocol.dataReceived(b"0\r\n\r\n")
+        self.assertIn(b"413", self.received()[0])
 
     def test_fault(self) -> None:
         """A fault is HTTP 500 with the same headers."""
