@@ -138,7 +138,7 @@ def _security_parts(header: etree._Element) -> dict[str, etree._Element]:
     security = header.find(SECURITY)
     if security is None:
         raise SecurityRefused("the Security header is not in the Header")
-    if set(map(str, security.attrib)) - {MUST_UNDERSTAND}:
+    if not {MUST_UNDERSTAND}.issuperset(security.keys()):
         raise SecurityRefused("the Security header is addressed to somebody else")
     parts: dict[str, etree._Element] = {}
     for child in security:
@@ -201,7 +201,7 @@ def _reference(
     policy: Policy,
     candidates: Mapping[str, tuple[etree._Element, str]],
 ) -> tuple[etree._Element, str]:
-    if reference.tag != f"{{{DS}}}Reference" or set(map(str, reference.attrib)) - {"URI", "Id"}:
+    if reference.tag != f"{{{DS}}}Reference" or not {"URI", "Id"}.issuperset(reference.keys()):
         raise SecurityRefused("SignedInfo holds something other than plain references")
     transforms, method, _value = _children_exactly(
         reference, f"{{{DS}}}Transforms", f"{{{DS}}}DigestMethod", f"{{{DS}}}DigestValue"
@@ -220,10 +220,12 @@ def _algorithm(
     element: etree._Element, name: str, allowed: frozenset[str], prefixes: Policy | None
 ) -> None:
     """Demand one of the allowed algorithms, without parameters."""
-    if element.tag != f"{{{DS}}}{name}" or set(map(str, element.attrib)) != {"Algorithm"}:
+    if element.tag != f"{{{DS}}}{name}" or element.keys() != ["Algorithm"]:
         raise SecurityRefused(f"{name} is not where it should be")
     if element.get("Algorithm") not in allowed:
         raise SecurityRefused(f"the {name} {element.get('Algorithm')} is not taken")
+    if len(element) == 0:
+        return
     lists_allowed = prefixes is not None and prefixes.prefix_lists
     if any(child.tag != _PREFIX_LIST or len(child) or not lists_allowed for child in element):
         raise SecurityRefused(f"{name} has parameters")
