@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 
@@ -51,6 +52,18 @@ class CrashTests(SystemTests):
 
     def test_preparation(self) -> None:
         """An instance whose node dies while preparing it runs afterwards, or leaves nothing."""
+        self.check_preparation()
+
+    def test_download(self) -> None:
+        """The same goes for a node that dies while it fetches the image for the first time."""
+        self.cloud.kill("nc")
+        for path in self.cloud.root.glob("nodes/*/instances/eucalyptus/cache"):
+            shutil.rmtree(path)
+        self.cloud.up()
+        self.check_preparation()
+
+    def check_preparation(self) -> None:
+        """Start an instance, and kill its node as soon as there is anything of it."""
         identifier = self.cloud.start()
         self.addCleanup(self.end, identifier)
         while not self.cloud.directories(identifier):
@@ -58,7 +71,6 @@ class CrashTests(SystemTests):
         self.cloud.kill("nc")
         self.cloud.up()
         state = self.cloud.wait_state(identifier, "running", "terminated")
-        if state == "terminated":
-            self.assertEqual(self.cloud.directories(identifier), [])
-        else:
+        if state == "running":
             self.cloud.terminate(identifier)
+        self.assertEqual(self.cloud.directories(identifier), [])
