@@ -361,10 +361,15 @@ class Cluster:
         ]
 
 
-def at_once(case: SynchronousTestCase, awaitable: Awaitable[T]) -> T:
-    """Return what an awaitable that need not wait returns."""
+def at_once(awaitable: Awaitable[T]) -> T:
+    """Return what an awaitable that need not wait returns, or raise what it raises."""
 
     async def wait() -> T:
         return await awaitable
 
-    return case.successResultOf(Deferred.fromCoroutine(wait()))
+    outcome: list[T | Failure] = []
+    Deferred.fromCoroutine(wait()).addBoth(outcome.append)
+    assert outcome, "it waits"
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from typing import Any, cast
 
+from treq.testing import StubTreq
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.cc.instance import Gone, Reported, State
@@ -111,7 +113,7 @@ class LaunchTests(ClusterCase):
 
     def test_bad_requests(self) -> None:
         """What cannot be meant is refused by a reply, never by a fault."""
-        bad = [
+        bad: list[dict[str, Any]] = [
             {"maxCount": 0},
             {"minCount": 0},
             {"maxCount": 2},
@@ -394,7 +396,7 @@ class OtherOperationTests(ClusterCase):
         self.cluster.node().hangs = True
         asked = self.cluster.ask("GetConsoleOutput", userId="ann", instanceId=ID)
         self.cluster.pass_time(6)
-        self.cluster.client.http.flush()
+        cast(StubTreq, self.cluster.client.http).flush()
         self.assertFalse(self.successResultOf(asked)["return"])
 
     def test_reboot(self) -> None:
