@@ -30,7 +30,7 @@ _SIMPLE: dict[Simple, Any] = {
 
 _SERIAL = itertools.count()
 
-Handler = Callable[[Any, Any], Any]
+Method = Callable[[Any, Any], Any]
 
 
 class Models:
@@ -65,11 +65,11 @@ class Models:
         )
 
 
-def application(contract: Contract, handler_of: Callable[[Operation], Handler]) -> Application:
-    """Return the spyne application of a contract, each operation bound to its handler."""
+def application(contract: Contract, method_of: Callable[[Operation], Method]) -> Application:
+    """Return the spyne application of a contract, each operation bound to its method."""
     models = Models(contract.namespace)
     methods = {
-        name: _method(models, operation, handler_of(operation))
+        name: _method(models, operation, method_of(operation))
         for name, operation in contract.operations.items()
     }
     service = type(f"{contract.name}Service", (Service,), methods)
@@ -83,12 +83,12 @@ def application(contract: Contract, handler_of: Callable[[Operation], Handler]) 
     )
 
 
-def _method(models: Models, operation: Operation, handler: Handler) -> Any:
+def _method(models: Models, operation: Operation, bound: Method) -> Any:
     def method(context: Any, request: Any) -> Any:
-        return handler(context, request)
+        return bound(context, request)
 
     def method_without_fields(context: Any) -> Any:
-        return handler(context, {})
+        return bound(context, {})
 
     # spyne counts arguments: a message without fields must be no argument.
     record = operation.request.record

@@ -72,19 +72,19 @@ class BoundService:
     def __init__(self, contract: Contract, api: object) -> None:
         self._methods = _bound(contract, api)
         self._contract = contract
-        self._server = ServerBase(application(contract, self._handler))
+        self._server = ServerBase(application(contract, self._method))
 
-    def _handler(self, operation: Operation) -> Callable[[Any, Any], Any]:
+    def _method(self, operation: Operation) -> Callable[[Any, Any], Any]:
         method = self._methods.get(operation.name)
         name = operation.name
 
-        async def handle(context: Any, request: dict[str, Any]) -> Any:
+        async def answer(context: Any, request: dict[str, Any]) -> Any:
             if method is None:
                 raise Unsupported(f"{name} is not available in this cloud yet")
             caller: Caller = context.udc
             return await method(Call(name, request, caller.signer, caller.message_id))
 
-        return handle
+        return answer
 
     async def answer(self, element: etree._Element, caller: Caller, correlation: str) -> str:
         """Run the operation that the element asks for and return the reply's canonical text.
