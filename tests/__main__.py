@@ -3,7 +3,8 @@
 With names (`tests.nc`, `tests.nc.test_plan`) only those tests run. Without, the linters, the type
 checker, the import rules and, where the recordings of the original are, the comparison with its
 contracts run first, each counted as one test; then the quick tests, then those of whole clouds,
-which --fast leaves out. The last line is `N passed, N failed, N skipped`.
+then those of wire and auth under other Pythons; --fast leaves out these two. The last line is
+`N passed, N failed, N skipped`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 
 from twisted.trial.reporter import TreeReporter
 from twisted.trial.runner import TestLoader, TrialRunner
+
+from tests.versions import Counts, count_versions
 
 ROOT = Path(__file__).parents[1]
 SLOW = "tests.system"
@@ -82,15 +85,18 @@ def main(arguments: list[str]) -> int:
     """Run what was asked for; returns the exit status."""
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
-    passed = failed = 0
+    counts: list[Counts] = []
     names = [name for name in arguments if name != FAST]
     if not names:
-        passed, failed = run_checks()
+        counts.append((*run_checks(), 0))
         names = [name for name in all_names() if name != SLOW or FAST not in arguments]
-    tests = count(run_tests(names))
+    counts.append(count(run_tests(names)))
+    if not arguments:
+        counts.append(count_versions())
+    passed, failed, skipped = (sum(column) for column in zip(*counts, strict=True))
     sys.stdout.flush()
-    print(f"{passed + tests[0]} passed, {failed + tests[1]} failed, {tests[2]} skipped", flush=True)
-    return 1 if failed + tests[1] else 0
+    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
