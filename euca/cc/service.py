@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -95,6 +96,19 @@ def assemble(parts: Parts, settings: Settings) -> Assembled:
     return Assembled(loop, Polling(parts.tags, parts.threads, around), api, health)
 
 
+class PolicyNotice(Service):
+    """Says once, when the log is open, where a policy is not all that its name promises."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+
+    def startService(self) -> None:
+        """Say it."""
+        super().startService()
+        if self._policy is Policy.POWERSAVE:
+            log.warn("POWERSAVE is not available yet: no node sleeps, and it chooses as GREEDY")
+
+
 def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     """Return the cluster controller of a configuration, over the nodes of a list.
 
@@ -102,8 +116,6 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     """
     settings = Settings.of(configuration)
     service_tags(configuration)  # a list that cannot be used is told at once
-    if settings.policy is Policy.POWERSAVE:
-        log.warn("POWERSAVE is not available yet: nodes stay awake, and are chosen as by GREEDY")
     keys = settings.keys
     identity = Identity.load(keys / "cluster-cert.pem", keys / "cluster-pk.pem")
     queries, work = Threads(reactor, 1, "cc database"), Threads(reactor, 2, "cc files")
@@ -126,7 +138,8 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     )
     assembled = assemble(parts, settings)
     service = InTurn()
-    for part in (queries, work, database, connections, assembled.loop, assembled.polling):
+    notice = PolicyNotice(settings.policy)
+    for part in (notice, queries, work, database, connections, assembled.loop, assembled.polling):
         part.setServiceParent(service)
     callers = Security(
         CLUSTER,
