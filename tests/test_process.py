@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.process import ProcessReader
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -75,3 +76,6 @@ class ProcessesTests(CommandsTests, TestCase):
         call.cancel()
         with self.assertRaises((CancelledError, CommandFailed)):
             await call
+        # A killed process is gone a moment later: then the reactor reads from it no more.
+        while any(isinstance(reader, ProcessReader) for reader in reactor.getReaders()):
+            await deferLater(reactor, 0.01, lambda: None)

@@ -7,7 +7,7 @@ revision = "clc_0001"
 down_revision = None
 
 
-def _text(name: str, length: int = 64, null: bool = False) -> sa.Column:
+def _text(name: str, length: int = 64, null: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.String(length), nullable=null)
 
 
