@@ -121,12 +121,7 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     queries, work = Threads(reactor, 1, "cc database"), Threads(reactor, 2, "cc files")
     database = Database(settings.database_url, SCHEMAS, queries)
     http, connections = http_client(reactor)
-    security = Security(
-        CLUSTER,
-        Pinned({"node": Certificate.load(keys / "node-cert.pem")}),
-        identity,
-        settings.strict,
-    )
+    security = _security(settings, "node", identity)
     nodes = WireNodes(Contract.load("eucalyptus_nc"), http, security, reactor, NODE_SECONDS)
     parts = Parts(
         database=database,
@@ -141,15 +136,16 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     notice = PolicyNotice(settings.policy)
     for part in (notice, queries, work, database, connections, assembled.loop, assembled.polling):
         part.setServiceParent(service)
-    callers = Security(
-        CLUSTER,
-        Pinned({"cloud": Certificate.load(keys / "cloud-cert.pem")}),
-        identity,
-        settings.strict,
-    )
+    callers = _security(settings, "cloud", identity)
     contract = Contract.load("eucalyptus_cc")
     children = {
         PATH.encode("ascii"): SoapResource(contract, assembled.api, callers, reactor, work),
         b"axis2/services": services_page([SERVICE, "EucalyptusGL"]),
     }
     return Mounted("cc", service, children, assembled.health)
+
+
+def _security(settings: Settings, peer: str, identity: Identity) -> Security:
+    """Return how messages are exchanged with a peer, whose certificate is in the keys."""
+    certificate = Certificate.load(settings.keys / f"{peer}-cert.pem")
+    return Security(CLUSTER, Pinned({peer: certificate}), identity, settings.strict)
