@@ -171,7 +171,9 @@ def first_instance(configuration: Configuration, _options: argparse.Namespace) -
     if simulated:
         say("libvirt's test driver runs no guest: there is no console, and nobody to log in to")
     elif address:
-        print(f"\nLog in:  ssh -i {cloud.key_file} root@{address}")
+        print(f"\nLog in:  ssh -i {shlex.quote(str(cloud.key_file))} root@{address}")
+    elif not configuration.text("VNET_BRIDGE", ""):
+        say("without root the guest has a private network of QEMU: it can call, but not be called")
     elif bridged:
         say("the guest has no address yet: `./cloud status` shows it once it has")
 
