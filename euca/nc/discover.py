@@ -11,9 +11,9 @@ from twisted.logger import Logger
 from euca.hypervisor.interfaces import GuestState, Hypervisor, HypervisorError
 from euca.model.machine import NO_ADDRESS
 from euca.nc.instance import Instance, Running
-from euca.nc.interfaces import Neighbours
 from euca.nc.ledger import Ledger
 from euca.nc.plan import View
+from euca.network.interfaces import Neighbours
 from euca.process import CommandFailed
 
 log = Logger()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -33,12 +32,4 @@ class ImageSource(Protocol):
 
         Raises ImageUnusable; then, and when it is cancelled, there is no file.
         """
-        ...
-
-
-class Neighbours(Protocol):
-    """Who is known to be on the node's networks."""
-
-    async def addresses(self) -> Mapping[str, str]:
-        """Return IPv4 addresses by hardware address in lower case; raises CommandFailed."""
         ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import Factory, define
@@ -35,14 +34,3 @@ class MemoryImages:
         if url not in self.images:
             raise ImageUnusable(f"{url}: status 404")
         return self.images[url]
-
-
-@define
-class MemoryNeighbours:
-    """Addresses by hardware address."""
-
-    known: dict[str, str] = Factory(dict)
-
-    async def addresses(self) -> Mapping[str, str]:
-        """Return what the test says."""
-        return dict(self.known)

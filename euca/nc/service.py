@@ -28,14 +28,15 @@ from euca.nc.discover import Discovery
 from euca.nc.disk import Disks
 from euca.nc.host import Host
 from euca.nc.instance import reported
-from euca.nc.interfaces import ImageSource, Neighbours
+from euca.nc.interfaces import ImageSource
 from euca.nc.ledger import Ledger
-from euca.nc.neighbours import HostNeighbours
 from euca.nc.node import Node
 from euca.nc.plan import PERIOD, View
 from euca.nc.preparation import Preparation
 from euca.nc.settings import Settings
 from euca.nc.walrus import Walrus
+from euca.network.interfaces import Neighbours
+from euca.network.neighbours import HostNeighbours, Leases
 from euca.process import Commands, Processes
 from euca.threads import InTurn, Offload, Threads
 from euca.wire.contract import Contract
@@ -164,7 +165,9 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         reactor,
         hypervisor=hypervisor,
         images=Walrus(_agent(reactor), identity, reactor, threads),
-        neighbours=HostNeighbours(commands, threads, settings.leases),
+        neighbours=HostNeighbours(
+            commands, None if settings.leases is None else Leases(threads, settings.leases)
+        ),
         commands=commands,
         threads=threads,
         services=(threads, hypervisor),

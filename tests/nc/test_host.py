@@ -1,10 +1,9 @@
-"""Tests of `euca.nc.capacity`, `euca.nc.neighbours` and `euca.nc.settings`."""
+"""Tests of `euca.nc.capacity` and `euca.nc.settings`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.config import Configuration, ConfigurationError, parse
@@ -12,22 +11,11 @@ from euca.hypervisor.dialect import KVM, TEST, XEN
 from euca.hypervisor.interfaces import HostResources
 from euca.model.machine import VmType
 from euca.nc.capacity import Limits, Resources, available, capacity, lacking
-from euca.nc.neighbours import HostNeighbours, parse_leases, parse_neighbours
 from euca.nc.settings import Settings
-from euca.process import RecordingProcesses
-from euca.threads import Immediate
 
 HOST = HostResources(memory=4_194_304, cores=4)
 MB = 1 << 20
 SMALL = VmType("m1.small", cores=1, memory=128, disk=2)
-
-NEIGHBOURS = b"""[{"dst":"10.0.0.5","dev":"br0","lladdr":"D0:0D:00:00:00:01","state":["STALE"]},
-{"dst":"10.0.0.6","dev":"br0","state":["FAILED"]},
-{"dst":"10.0.0.7","dev":"br0","lladdr":"d0:0d:00:00:00:02","state":["FAILED"]}]"""
-LEASES = """1700000000 d0:0d:00:00:00:03 10.0.0.8 euca 01:d0
-duid 00:01:00
-1700000000 1234 fd00::5 euca 00:01
-"""
 
 MINIMAL = 'HYPERVISOR="qemu"\nINSTANCE_PATH="/srv/instances"\nVNET_MODE="SYSTEM"\n'
 
@@ -58,33 +46,6 @@ class CapacityTests(SynchronousTestCase):
         self.assertEqual(lacking(has, [SMALL], SMALL), "")
         missing = "memory: 384 of 256 MB; disk: 6144 of 4096 MB; cores: 3 of 2"
         self.assertEqual(lacking(has, [SMALL, SMALL], SMALL), missing)
-
-
-class NeighboursTests(SynchronousTestCase):
-    """Addresses by hardware address."""
-
-    def test_table(self) -> None:
-        """Neighbours that do not answer are left out, and case does not matter."""
-        self.assertEqual(parse_neighbours(NEIGHBOURS), {"d0:0d:00:00:00:01": "10.0.0.5"})
-
-    def test_leases(self) -> None:
-        """Only IPv4 leases count."""
-        self.assertEqual(parse_leases(LEASES), {"d0:0d:00:00:00:03": "10.0.0.8"})
-
-    def test_both(self) -> None:
-        """The table and the leases are read together."""
-        leases = Path(self.mktemp())
-        leases.write_text(LEASES)
-        commands = RecordingProcesses({"ip": NEIGHBOURS})
-        neighbours = HostNeighbours(commands, Immediate(), leases)
-        found = self.successResultOf(Deferred.fromCoroutine(neighbours.addresses()))
-        self.assertEqual(sorted(found.values()), ["10.0.0.5", "10.0.0.8"])
-
-    def test_no_leases_yet(self) -> None:
-        """A file of leases that is not there yet is no error."""
-        neighbours = HostNeighbours(RecordingProcesses(), Immediate(), Path(self.mktemp()))
-        found = self.successResultOf(Deferred.fromCoroutine(neighbours.addresses()))
-        self.assertEqual(found, {})
 
 
 class SettingsTests(SynchronousTestCase):

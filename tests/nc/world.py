@@ -17,9 +17,10 @@ from euca.hypervisor.interfaces import GuestSpec
 from euca.hypervisor.memory import MemoryHypervisor
 from euca.model.errors import Unavailable
 from euca.nc.instance import Instance
-from euca.nc.memory import MemoryImages, MemoryNeighbours
+from euca.nc.memory import MemoryImages
 from euca.nc.service import NodeController
 from euca.nc.settings import Settings
+from euca.network.neighbours import MemoryNeighbours
 from euca.process import RecordingProcesses
 from euca.testing.wire import joined
 from euca.wire.contract import Contract

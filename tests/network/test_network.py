@@ -11,9 +11,10 @@ from euca.config import Configuration
 from euca.model.machine import NetworkConfig
 from euca.network.interfaces import Neighbours
 from euca.network.modes import network_mode
-from euca.network.neighbours import HostNeighbours, MemoryNeighbours
+from euca.network.neighbours import HostNeighbours, Leases, MemoryNeighbours
 from euca.network.system import System
 from euca.process import CommandFailed, RecordingProcesses
+from euca.threads import Immediate
 from tests.cc.cluster import at_once
 
 TABLE = json.dumps(
@@ -23,6 +24,10 @@ TABLE = json.dumps(
         {"dst": "10.0.0.7", "dev": "br0", "state": ["INCOMPLETE"]},
     ]
 ).encode()
+LEASES = """1700000000 d0:0d:00:00:00:03 10.0.0.8 euca 01:d0
+duid 00:01:00
+1700000000 1234 fd00::5 euca 00:01
+"""
 
 
 class SystemTests(SynchronousTestCase):
@@ -74,6 +79,31 @@ class HostNeighboursTests(NeighboursTests, SynchronousTestCase):
         """An empty table has nobody in it."""
         empty = HostNeighbours(RecordingProcesses())
         self.assertEqual(at_once(empty.addresses()), {})
+
+
+class LeasesTests(SynchronousTestCase):
+    """The leases of a DHCP server on this host."""
+
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp())
+        self.leases = Leases(Immediate(), self.path)
+
+    def test_leases(self) -> None:
+        """Only IPv4 leases count."""
+        self.path.write_text(LEASES)
+        found = at_once(self.leases.addresses())
+        self.assertEqual(found, {"d0:0d:00:00:00:03": "10.0.0.8"})
+
+    def test_none_yet(self) -> None:
+        """A file of leases that is not there yet is no error."""
+        self.assertEqual(at_once(self.leases.addresses()), {})
+
+    def test_both(self) -> None:
+        """The table and the leases are read together."""
+        self.path.write_text(LEASES)
+        both = HostNeighbours(RecordingProcesses({"ip": TABLE}), self.leases)
+        found = at_once(both.addresses())
+        self.assertEqual(sorted(found.values()), ["10.0.0.8", "10.0.0.9"])
 
 
 class MemoryNeighboursTests(NeighboursTests, SynchronousTestCase):
