@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 _LINE = re.compile(
     r"""^\s*(?P<key>[A-Za-z_]\w*)\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s#"]*))"""
@@ -154,14 +154,38 @@ class Configuration:
         """The database that the components of the cloud host share, as an SQLAlchemy URL."""
         return self.text("DATABASE_URL", f"sqlite:///{self.layout.db}/euca.db")
 
-    @property
-    def security_mode(self) -> str:
-        """WS_SECURITY_MODE: `strict`, or `compatible` for peers that do not sign the Body.
+    def security_mode_of(self, service: str) -> str:
+        """Return how messages of CLC, CC, NC or SC are judged: `strict`, or `compatible`.
 
-        Raises ConfigurationError for any other word.
+        WS_SECURITY_MODE with the service behind it goes before WS_SECURITY_MODE. Raises
+        ConfigurationError for any other word.
         """
-        mode = self.text("WS_SECURITY_MODE", "strict")
+        key = f"WS_SECURITY_MODE_{service}"
+        if key not in self.values:
+            key = "WS_SECURITY_MODE"
+        mode = self.text(key, "strict")
         if mode not in SECURITY_MODES:
             known = " or ".join(SECURITY_MODES)
-            raise ConfigurationError(self.path, f"WS_SECURITY_MODE is {mode!r}; use {known}")
+            raise ConfigurationError(self.path, f"{key} is {mode!r}; use {known}")
         return mode
+
+    @property
+    def security_skew(self) -> float:
+        """WS_SECURITY_SKEW: by how many seconds the clocks of two hosts may differ.
+
+        Raises ConfigurationError for what is not at least one second.
+        """
+        seconds = self.number("WS_SECURITY_SKEW", 300)
+        if seconds < 1:
+            why = f"WS_SECURITY_SKEW is {self.text('WS_SECURITY_SKEW')!r}; use seconds, 1 or more"
+            raise ConfigurationError(self.path, why)
+        return float(seconds)
+
+    @property
+    def debug_wire(self) -> bool:
+        """DEBUG_WIRE: whether every message is written down, for people who debug the wire."""
+        return self.text("DEBUG_WIRE", "") == "Y"
+
+    def changed(self, **values: str) -> Configuration:
+        """Return the configuration with other values of some keys."""
+        return evolve(self, values={**self.values, **values})

@@ -62,8 +62,35 @@ class Read(SynchronousTestCase):
     def test_security_mode_is_checked(self) -> None:
         """A mode that does not exist is refused with those that do."""
         configuration = self.configuration("WS_SECURITY_MODE=loose\n")
-        error = self.assertRaises(ConfigurationError, lambda: configuration.security_mode)
-        self.assertIn("strict or compatible", str(error))
+        error = self.assertRaises(ConfigurationError, configuration.security_mode_of, "CC")
+        self.assertIn("WS_SECURITY_MODE is 'loose'; use strict or compatible", str(error))
+
+    def test_security_mode_of_a_service(self) -> None:
+        """A service has the mode of its own key, else that of all, else `strict`."""
+        configuration = self.configuration(
+            "WS_SECURITY_MODE=compatible\nWS_SECURITY_MODE_CC=strict\nWS_SECURITY_MODE_SC=no\n"
+        )
+        modes = [configuration.security_mode_of(service) for service in ("CC", "NC")]
+        self.assertEqual(modes, ["strict", "compatible"])
+        error = self.assertRaises(ConfigurationError, configuration.security_mode_of, "SC")
+        self.assertIn("WS_SECURITY_MODE_SC is 'no'", str(error))
+        self.assertEqual(self.configuration("").security_mode_of("CLC"), "strict")
+
+    def test_security_skew(self) -> None:
+        """Clocks may differ by five minutes, or what is said in seconds."""
+        self.assertEqual(self.configuration("").security_skew, 300.0)
+        self.assertEqual(self.configuration("WS_SECURITY_SKEW=30\n").security_skew, 30.0)
+        for wrong in ("0", "-5", "soon", '""'):
+            configuration = self.configuration(f"WS_SECURITY_SKEW={wrong}\n")
+            with self.assertRaisesRegex(ConfigurationError, "WS_SECURITY_SKEW"):
+                self.fail(f"{configuration.security_skew} was taken")
+
+    def test_changed(self) -> None:
+        """Values can be changed for one process, and no file changes with them."""
+        configuration = self.configuration("A=1\n")
+        changed = configuration.changed(DEBUG_WIRE="Y", A="2")
+        self.assertEqual((changed.debug_wire, changed.number("A")), (True, 2))
+        self.assertEqual((configuration.debug_wire, configuration.number("A")), (False, 1))
 
     def test_listens_on_loopback(self) -> None:
         """A component listens on loopback unless it is told otherwise."""

@@ -23,6 +23,7 @@ from euca.cc.wire import network_values, report_of, vm_values
 from euca.telemetry import trace
 from euca.wire.client import CallFailed, SoapClient
 from euca.wire.contract import Contract, ContractViolation
+from euca.wire.wiring import Wire
 
 CLOUD_USER = "eucalyptus"
 
@@ -122,12 +123,15 @@ class WireNodes:
     security: Security
     clock: IReactorTime
     timeout: float
+    wire: Wire = field(factory=Wire)
     _clients: dict[str, WireNode] = field(factory=dict)
 
     def at(self, tag: str) -> Node:
         """Return the node at that URL."""
         if tag not in self._clients:
             self._clients[tag] = WireNode(
-                SoapClient(self.contract, tag, self.http, self.security, self.clock, self.timeout)
+                self.wire.client(
+                    self.contract, tag, self.http, self.security, self.clock, self.timeout
+                )
             )
         return self._clients[tag]

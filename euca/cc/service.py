@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from euca.auth.keyring import Certificate, Identity
-from euca.auth.wsse import CLUSTER, Pinned, Security
+from euca.auth.wsse import CLUSTER, Pinned
 from euca.cc.api import ClusterApi
 from euca.cc.changes import World, changes
 from euca.cc.discover import Discovery, overview
@@ -31,7 +31,8 @@ from euca.threads import InTurn, Offload, Threads
 from euca.wire.client import http_client
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
-from euca.wire.resource import SoapResource, services_page
+from euca.wire.resource import services_page
+from euca.wire.wiring import wired
 
 SCHEMAS = ("cc",)
 ROUND_SECONDS = 2.0
@@ -121,8 +122,9 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     queries, work = Threads(reactor, 1, "cc database"), Threads(reactor, 2, "cc files")
     database = Database(settings.database_url, SCHEMAS, queries)
     http, connections = http_client(reactor)
-    security = _security(settings, "node", identity)
-    nodes = WireNodes(Contract.load("eucalyptus_nc"), http, security, reactor, NODE_SECONDS)
+    wire, wiring = wired(configuration, "cc", reactor)
+    security = wire.security("NC", CLUSTER, _peer(settings, "node"), identity)
+    nodes = WireNodes(Contract.load("eucalyptus_nc"), http, security, reactor, NODE_SECONDS, wire)
     parts = Parts(
         database=database,
         nodes=nodes,
@@ -134,18 +136,18 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     assembled = assemble(parts, settings)
     service = InTurn()
     notice = PolicyNotice(settings.policy)
-    for part in (notice, queries, work, database, connections, assembled.loop, assembled.polling):
+    shared = (notice, queries, work, wiring, database, connections)
+    for part in (*shared, assembled.loop, assembled.polling):
         part.setServiceParent(service)
-    callers = _security(settings, "cloud", identity)
+    callers = wire.security("CC", CLUSTER, _peer(settings, "cloud"), identity)
     contract = Contract.load("eucalyptus_cc")
     children = {
-        PATH.encode("ascii"): SoapResource(contract, assembled.api, callers, reactor, work),
+        PATH.encode("ascii"): wire.resource(contract, assembled.api, callers, reactor),
         b"axis2/services": services_page([SERVICE, "EucalyptusGL"]),
     }
     return Mounted("cc", service, children, assembled.health)
 
 
-def _security(settings: Settings, peer: str, identity: Identity) -> Security:
-    """Return how messages are exchanged with a peer, whose certificate is in the keys."""
-    certificate = Certificate.load(settings.keys / f"{peer}-cert.pem")
-    return Security(CLUSTER, Pinned({peer: certificate}), identity, settings.strict)
+def _peer(settings: Settings, name: str) -> Pinned:
+    """Return the trust in a peer, whose certificate is in the keys; raises UnusableKey."""
+    return Pinned({name: Certificate.load(settings.keys / f"{name}-cert.pem")})

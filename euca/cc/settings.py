@@ -30,7 +30,6 @@ class Settings:
     poll_period: float
     limits: Limits
     network: NetworkMode
-    strict: bool = True
 
     @classmethod
     def of(cls, configuration: Configuration) -> Settings:
@@ -52,7 +51,6 @@ class Settings:
                 start=max(300, configuration.number("POWER_WAKETHRESH", 300)),
             ),
             network=network_mode(configuration),
-            strict=configuration.security_mode == "strict",
         )
 
 

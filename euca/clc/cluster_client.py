@@ -20,13 +20,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from euca.auth.keyring import Certificate, Identity, UnusableKey
-from euca.auth.wsse import CLUSTER, Pinned, Security
+from euca.auth.wsse import CLUSTER, Pinned
 from euca.clc.instance import Capacity, Instance, Report, Reported
 from euca.clc.interfaces import Cluster, ClusterRefused, ClusterUnreachable, Started
 from euca.model.identifiers import RandomBytes, mac_address
 from euca.model.machine import NO_ADDRESS, VmType
 from euca.wire.client import CallFailed, RemoteFault, SoapClient
 from euca.wire.contract import Contract
+from euca.wire.wiring import Wire
 
 CLOUD_USER = "eucalyptus"
 NO_VLAN = -1
@@ -181,6 +182,7 @@ class WireClusters:
     clock: IReactorTime
     timeout: float
     random_bytes: RandomBytes
+    wire: Wire = field(factory=Wire)
     _clients: dict[tuple[str, str, int], tuple[Certificate, WireCluster]] = field(factory=dict)
 
     def at(self, name: str, host: str, port: int) -> Cluster:
@@ -198,6 +200,6 @@ class WireClusters:
         return cluster
 
     def _client(self, name: str, host: str, port: int, certificate: Certificate) -> SoapClient:
-        security = Security(CLUSTER, Pinned({name: certificate}), self.identity)
+        security = self.wire.security("CC", CLUSTER, Pinned({name: certificate}), self.identity)
         url = f"http://{host}:{port}/axis2/services/EucalyptusCC"
-        return SoapClient(self.contract, url, self.http, security, self.clock, self.timeout)
+        return self.wire.client(self.contract, url, self.http, security, self.clock, self.timeout)

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import IResource
 
 from euca.auth.keyring import Identity
-from euca.auth.wsse import USER, Security
+from euca.auth.wsse import USER
 from euca.clc.api import Cloud
 from euca.clc.changes import World, change
 from euca.clc.cluster_client import WireClusters
@@ -40,7 +40,7 @@ from euca.threads import InTurn, Offload, Threads
 from euca.wire.client import http_client
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
-from euca.wire.resource import SoapResource
+from euca.wire.wiring import Wire, wired
 
 SCHEMAS = ("accounts", "clc")
 EC2 = "ec2-2009-11-30"
@@ -60,7 +60,7 @@ class Parts:
     period: float
     endpoint: str
     contract: Contract
-    strict: bool = True
+    wire: Wire = field(factory=Wire)
     random_bytes: RandomBytes = field(default=secrets.token_bytes)
 
 
@@ -101,9 +101,9 @@ def endpoint(parts: Parts, cloud: Cloud) -> Endpoint:
     """Return the resource that serves EC2."""
     front = Front(cloud, lambda: str(uuid.UUID(bytes=parts.random_bytes(16), version=4)))
     contract = parts.contract
-    security = Security(USER, UserCertificates(parts.database), strict=parts.strict)
+    security = parts.wire.security("CLC", USER, UserCertificates(parts.database))
     operations = soap_operations(contract, front, parts.database)
-    soap = SoapResource(contract, operations, security, parts.clock, parts.threads)
+    soap = parts.wire.resource(contract, operations, security, parts.clock)
     query = QueryInterface(front, contract, parts.database, parts.clock)
     return Endpoint(soap, QueryResource(query))
 
@@ -147,6 +147,7 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
     )
     database = Database(settings.database_url, SCHEMAS, queries)
     http, connections = http_client(reactor)
+    wire, wiring = wired(configuration, "clc", reactor)
     clusters = WireClusters(
         Contract.load("eucalyptus_cc"),
         http,
@@ -155,6 +156,7 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         reactor,
         CLUSTER_SECONDS,
         secrets.token_bytes,
+        wire,
     )
     parts = Parts(
         database=database,
@@ -166,11 +168,11 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         period=settings.period,
         endpoint=settings.endpoint,
         contract=Contract.load(EC2),
-        strict=settings.strict,
+        wire=wire,
     )
     assembled = assemble(parts)
     service = InTurn()
-    for part in (queries, work, database, connections, assembled.loop):
+    for part in (queries, work, wiring, database, connections, assembled.loop):
         part.setServiceParent(service)
     return mounted(endpoint(parts, assembled.cloud), assembled, service)
 

@@ -25,7 +25,6 @@ class Settings:
     period: float
     keys: Path
     database_url: str
-    strict: bool
 
     @classmethod
     def of(cls, configuration: Configuration) -> Settings:
@@ -38,5 +37,4 @@ class Settings:
             period=float(max(configuration.number("CLC_POLLING_FREQUENCY", 20), 1)),
             keys=configuration.layout.keys,
             database_url=configuration.database_url,
-            strict=configuration.security_mode == "strict",
         )

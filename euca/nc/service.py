@@ -15,7 +15,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent
 
 from euca.auth.keyring import Certificate, Identity
-from euca.auth.wsse import CLUSTER, Pinned, Security
+from euca.auth.wsse import CLUSTER, Pinned
 from euca.config import Configuration
 from euca.converge.loop import Loop
 from euca.hypervisor.interfaces import Hypervisor, HypervisorError
@@ -41,7 +41,8 @@ from euca.process import Commands, Processes
 from euca.threads import InTurn, Offload, Threads
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
-from euca.wire.resource import SoapResource, services_page
+from euca.wire.resource import services_page
+from euca.wire.wiring import wired
 
 CONNECT_SECONDS = 10.0
 SERVICE = "EucalyptusNC"
@@ -158,6 +159,7 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
     cluster = Certificate.load(keys / "cluster-cert.pem")
     settings.root.mkdir(parents=True, exist_ok=True)
     threads = Threads(reactor, 4, "nc")
+    wire, wiring = wired(configuration, "nc", reactor)
     commands = Processes(reactor)
     hypervisor = LibvirtHypervisor(reactor, settings.dialect, settings.uri)
     controller = NodeController(
@@ -170,20 +172,15 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         ),
         commands=commands,
         threads=threads,
-        services=(threads, hypervisor),
+        services=(threads, wiring, hypervisor),
     )
-    security = Security(
-        CLUSTER,
-        Pinned({"cluster": cluster}),
-        identity,
-        strict=configuration.security_mode == "strict",
-    )
-    soap = SoapResource(Contract.load("eucalyptus_nc"), controller.api(), security, reactor)
+    security = wire.security("NC", CLUSTER, Pinned({"cluster": cluster}), identity)
+    soap = wire.resource(Contract.load("eucalyptus_nc"), controller.api(), security, reactor)
     return Mounted(
         name="nc",
         service=controller,
         children={
-            b"axis2/services": services_page([SERVICE]),
+            b"axis2/services": services_page([SERVICE, "EucalyptusGL"]),
             f"axis2/services/{SERVICE}".encode(): soap,
         },
         health=controller.health,

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.application.service import Service
 
 from euca.auth.keyring import Identity
-from euca.auth.wsse import INTERNAL, Pinned, Security
+from euca.auth.wsse import INTERNAL, Pinned
 from euca.config import Configuration
 from euca.converge.loop import Loop
 from euca.sc.api import StorageApi
@@ -21,7 +21,7 @@ from euca.store.engine import Database
 from euca.threads import InTurn, Threads
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
-from euca.wire.resource import SoapResource
+from euca.wire.wiring import wired
 
 SCHEMAS = ("sc",)
 PERIOD = 10.0  # seconds between two looks at the files
@@ -46,9 +46,8 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
     """
     settings = Settings.of(configuration)
     identity = Identity.load(settings.keys / "cloud-cert.pem", settings.keys / "cloud-pk.pem")
-    security = Security(
-        INTERNAL, Pinned({"cloud": identity.certificate}), identity, settings.strict
-    )
+    wire, wiring = wired(configuration, "sc", reactor)
+    security = wire.security("SC", INTERNAL, Pinned({"cloud": identity.certificate}), identity)
     queries, work = Threads(reactor, 1, "sc database"), Threads(reactor, 2, "sc files")
     database = Database(settings.database_url, SCHEMAS, queries)
     backing = Backing(settings.volumes)
@@ -60,10 +59,10 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         World(database, backing, work),
     )
     service = InTurn()
-    for part in (queries, work, database, Prepared(backing), loop):
+    for part in (queries, work, wiring, database, Prepared(backing), loop):
         part.setServiceParent(service)
     api = StorageApi(database, settings, reactor.seconds, loop.wake)
-    resource = SoapResource(Contract.load("storage_internal"), api, security, reactor, work)
+    resource = wire.resource(Contract.load("storage_internal"), api, security, reactor)
 
     def health() -> Mapping[str, object]:
         return {"component": "sc", "status": "ok" if service.running else "stopped"}

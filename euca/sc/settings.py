@@ -21,7 +21,6 @@ class Settings:
     database_url: str
     max_volume: int
     max_total: int
-    strict: bool = True
 
     @classmethod
     def of(cls, configuration: Configuration) -> Settings:
@@ -33,5 +32,4 @@ class Settings:
             database_url=configuration.database_url,
             max_volume=configuration.number("SC_MAX_VOLUME_GB", 10),
             max_total=configuration.number("SC_MAX_TOTAL_GB", 50),
-            strict=configuration.security_mode == "strict",
         )

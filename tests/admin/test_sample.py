@@ -20,7 +20,7 @@ class SampleTests(SynchronousTestCase):
     def test_usable(self) -> None:
         """It can be read, and names no impossible mode."""
         values = parse(SAMPLE.read_text())
-        self.assertEqual(Configuration(SAMPLE, Path("/"), values).security_mode, "strict")
+        self.assertEqual(Configuration(SAMPLE, Path("/"), values).security_mode_of("CC"), "strict")
 
     def test_complete(self) -> None:
         """Every key that a component reads is in it, set or commented out."""

@@ -258,7 +258,10 @@ def _coverage(
 
 def _stamped(policy: Policy, there: bool) -> None:
     if policy.timestamp is Part.REQUIRED and not there:
-        raise SecurityRefused("there is no Timestamp")
+        raise SecurityRefused(
+            "there is no Timestamp: sign a wsu:Timestamp with the Body "
+            "(users need none where WS_SECURITY_MODE is compatible)"
+        )
     if policy.timestamp is Part.FORBIDDEN and there:
         raise SecurityRefused("a Timestamp is not taken here")
 
