@@ -25,8 +25,8 @@ from euca.config import Configuration
 from euca.threads import Immediate, Offload
 from euca.wire.client import CallFailed, SoapClient
 from euca.wire.contract import Contract
-from euca.wire.resource import SoapResource
 from euca.wire.service import Call, operation
+from euca.wire.wiring import Wire
 
 SERVICE = "EucalyptusGL"
 PATH = f"axis2/services/{SERVICE}".encode("ascii")
@@ -65,6 +65,7 @@ class Hosts:
     tags: Callable[[], Collection[str]]
     http: HTTPClient
     clock: IReactorTime
+    wire: Wire = field(factory=Wire)
     contract: Contract = field(factory=lambda: Contract.load(CONTRACT))
 
     def find(self, tag: str) -> SoapClient | None:
@@ -72,7 +73,7 @@ class Hosts:
         if tag not in self.tags():
             return None
         url = f"{tag.rpartition('/')[0]}/{SERVICE}"
-        return SoapClient(self.contract, url, self.http, None, self.clock, PEER_SECONDS)
+        return self.wire.client(self.contract, url, self.http, None, self.clock, PEER_SECONDS)
 
 
 @frozen
@@ -129,10 +130,11 @@ def resource(
     clock: IReactorTime,
     peers: Peers | None = None,
     threads: Offload | None = None,
+    wire: Wire | None = None,
 ) -> IResource:
     """Return the service of this host.
 
     Its two small files are read at once unless threads are given.
     """
     api = GatherLog(configuration.layout.keys, threads or Immediate(), peers or NoPeers())
-    return SoapResource(Contract.load(CONTRACT), api, None, clock)
+    return (wire or Wire()).resource(Contract.load(CONTRACT), api, None, clock)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from twisted.application.service import IService
-from twisted.python.usage import Options as UsageOptions
 
-from euca.config import Configuration
 from euca.walrus.service import make
 from euca.walrus.settings import Settings
 from euca.wire.mount import listener
+from euca.wire.options import ComponentOptions, told_in_one_line
 
 
-class Options(UsageOptions):
+class Options(ComponentOptions):
     """What `twistd walrus` can be told."""
 
-    optParameters = [  # noqa: RUF012 (Twisted's contract)
-        ["conf", "c", None, "The configuration file, instead of $EUCALYPTUS' own.", Path],
-    ]
+    longdesc = "Keeps objects in buckets, and gives images to nodes."
 
 
 def makeService(options: Options) -> IService:
-    """Return the service of Walrus and its listener."""
+    """Return the service of Walrus and its listener.
+
+    Raises SystemExit saying why there is none.
+    """
     from twisted.internet import reactor  # noqa: PLC0415 (the composition root)
 
-    configuration = Configuration.read(options["conf"])
-    port = Settings.of(configuration).port
-    return listener([make(configuration, reactor)], configuration, port, reactor)
+    with told_in_one_line("walrus"):
+        configuration = options.configuration()
+        port = Settings.of(configuration).port
+        return listener([make(configuration, reactor)], configuration, port, reactor)

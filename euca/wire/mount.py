@@ -23,6 +23,7 @@ from twisted.web.server import Request, Site
 from euca.config import Configuration
 from euca.telemetry.health import HealthResource, Probe
 from euca.telemetry.logging import component_log
+from euca.threads import InTurn
 from euca.wire.streaming import StreamingRequest
 
 IDLE_SECONDS = 60.0  # a connection on which nothing arrives is closed after this
@@ -113,9 +114,10 @@ def listener(
     """Return the service that logs, runs the components and serves them on `listen`:`port`.
 
     The log has the name of the first component. Components start in order and before the
-    listener, so that each is ready when the first request comes.
+    listener, so that each is ready when the first request comes; they stop after it, one after
+    the other, and the log is closed last.
     """
-    root = MultiService()
+    root = InTurn()
     component_log(configuration, mounts[0].name).setServiceParent(root)
     for mounted in mounts:
         mounted.service.setServiceParent(root)
