@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ from euca.clc.binding import from_soap
 from euca.clc.ec2 import OPERATIONS, Operation
 from euca.clc.front import Front
 from euca.model.errors import NotAuthenticated
-from euca.store.accounts import thd_account_by_certificate
+from euca.store.accounts import thd_account_by_certificate, thd_all_certificates
 from euca.store.engine import Database
+from euca.store.sql import Connection
 from euca.wire.contract import Contract
 from euca.wire.service import Call
 from euca.wire.service import operation as bound_to
@@ -32,6 +34,28 @@ class UserCertificates:
         """Return the account whose certificate this is, None for a stranger's."""
         account = await self.database.transact(lambda tx: thd_account_by_certificate(tx, der))
         return None if account is None else Signer(account.name, Certificate.from_der(der))
+
+    async def find_issued(self, issuer: str, serial_number: int) -> Signer | None:
+        """Return the account whose certificate has that number of that issuer.
+
+        None for a stranger's, and for one that is not the only one.
+        """
+
+        def thd_find(tx: Connection) -> Signer | None:
+            known = (_certificate(der) for der in thd_all_certificates(tx))
+            meant = [each for each in known if each.issued_as(issuer, serial_number)]
+            if len(meant) != 1:
+                return None
+            account = thd_account_by_certificate(tx, meant[0].der)
+            return None if account is None else Signer(account.name, meant[0])
+
+        return await self.database.transact(thd_find)
+
+
+@functools.lru_cache(maxsize=4096)
+def _certificate(der: bytes) -> Certificate:
+    """Return a certificate, read once: looking for an issuer reads those of all users."""
+    return Certificate.from_der(der)
 
 
 class SoapOperations:

@@ -18,6 +18,11 @@ def named(
     certificate: Certificate, policy: Policy = USER, name: str = "", number: Any = None
 ) -> bytes:
     """Return a message of Alice's whose key is named by a certificate's issuer and number."""
+    return renamed(signed(policy), certificate, name, number)
+
+
+def renamed(raw: bytes, certificate: Certificate, name: str = "", number: Any = None) -> bytes:
+    """Return a message with its key named instead of carried."""
 
     def edit(root: etree._Element) -> None:
         token = root.find(".//wsse:BinarySecurityToken", _NAMES)
@@ -34,7 +39,7 @@ def named(
         written = str(certificate.serial_number if number is None else number)
         etree.SubElement(issued, f"{{{DS}}}X509SerialNumber").text = written
 
-    return edited(signed(policy), edit)
+    return edited(raw, edit)
 
 
 class OnlyTokens:
