@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
@@ -53,6 +56,46 @@ class Threads(Service):
             self._reactor, self._pool, function, *args, **kwargs
         )
         return await result
+
+
+class ShortLived:
+    """Runs each function in a thread that ends with it, so that nothing of it stays.
+
+    Some libraries keep memory for as long as a thread lives. A few run at a time; who stops
+    needs not wait for them, as they touch nothing but what they were given.
+    """
+
+    def __init__(self, reactor: Any, size: int = 4) -> None:
+        self._reactor = reactor
+        self._places = DeferredSemaphore(size)
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` in a thread of its own."""
+        await self._places.acquire()
+        try:
+            return await self._started(partial(function, *args, **kwargs))
+        finally:
+            self._places.release()
+
+    def _started(self, function: Callable[[], T]) -> Deferred[T]:
+        done: Deferred[T] = Deferred()
+
+        def finish(fire: Callable[[Any], None], result: Any) -> None:
+            if not done.called:  # else it was cancelled, and nobody waits any more
+                fire(result)
+
+        def thd_run() -> None:
+            try:
+                result = function()
+            except Exception:
+                failure = Failure()
+                failure.cleanFailure()  # its frames hold what the function worked on
+                self._reactor.callFromThread(finish, done.errback, failure)
+            else:
+                self._reactor.callFromThread(finish, done.callback, result)
+
+        Thread(target=thd_run, daemon=True).start()
+        return done
 
 
 class Immediate:

@@ -6,9 +6,10 @@ import threading
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
-from euca.threads import Immediate, Offload, Threads
+from euca.threads import Immediate, Offload, ShortLived, Threads
 
 
 class OffloadTests:
@@ -49,3 +50,31 @@ class ThreadsTests(OffloadTests, TestCase):
         """The function runs in another thread."""
         ran = await self.threads.run(threading.get_ident)
         self.assertNotEqual(ran, threading.get_ident())
+
+
+class ShortLivedTests(OffloadTests, TestCase):
+    """Threads that end with their function."""
+
+    def offload(self) -> ShortLived:
+        return ShortLived(reactor)
+
+    async def test_ends(self) -> None:
+        """The thread does not outlive its function."""
+        thread = await self.offload().run(threading.current_thread)
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
+
+    async def test_some_at_a_time(self) -> None:
+        """No more than so many functions run at a time."""
+        offload = ShortLived(reactor, size=2)
+        running: list[int] = []
+        most: list[int] = []
+
+        def thd_work() -> None:
+            running.append(1)
+            most.append(len(running))
+            threading.Event().wait(0.01)
+            running.pop()
+
+        await gatherResults([Deferred.fromCoroutine(offload.run(thd_work)) for _ in range(6)])
+        self.assertLessEqual(max(most), 2)
