@@ -5,6 +5,7 @@ form at once (end tags spelled out, no declarations below the root), so that wha
 is sent and what was written are the same characters.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from euca.wire.quick import QuickWriters
 from euca.wire.schema import Attribute, Field, Record, Simple
 
 Read = Callable[[etree._Element], Any]
+Convert = Callable[[str | None], Any]
 Write = Callable[[Any, list[str]], None]
 
 _NIL = f"{{{XSI}}}nil"
@@ -41,7 +43,7 @@ class ReaderCompiler:
 
     def _compile(self, record: Record) -> Read:
         table = {
-            f"{{{self._namespace}}}{f.name}": (f.name, self._field(f), f.repeated)
+            f"{{{self._namespace}}}{f.name}": (f.name, *self._field(f), f.repeated)
             for f in record.fields
         }
         blank = {f.name: None for f in record.fields}
@@ -53,9 +55,14 @@ class ReaderCompiler:
             for name in lists:
                 values[name] = []
             for child in element:
-                name, convert, repeated = table[child.tag]  # type: ignore[index]  # names are text
+                name, inner, convert, repeated = table[child.tag]  # type: ignore[index]  # names are text
                 # Most fields are plain text: a call for each is what lists would cost.
-                value = convert(child) if convert else child.text or ""
+                if inner:
+                    value = inner(child)
+                elif convert:
+                    value = convert(child.text)
+                else:
+                    value = child.text or ""
                 if not repeated:
                     values[name] = value
                 elif value is not None:
@@ -66,20 +73,15 @@ class ReaderCompiler:
 
         return read
 
-    def _field(self, field: Field) -> Read | None:
-        """Return what reads a field's element, None where that is its text."""
-        if field.kind is Simple.STRING and not field.nillable:
-            return None
-        if isinstance(field.kind, Simple):
-            convert = READERS[field.kind]
-
-            def read_simple(element: etree._Element) -> Any:
-                return convert(element.text)
-
-            read: Read = read_simple
-        else:
+    def _field(self, field: Field) -> tuple[Read | None, Convert | None]:
+        """Return what reads a field's element or else its text, neither where that is the value."""
+        if not isinstance(field.kind, Simple):
             read = self.record(field.kind)
-        return _unless_nil(read) if field.nillable else read
+            return (_unless_nil(read) if field.nillable else read), None
+        convert = READERS[field.kind]
+        if field.nillable:
+            return _unless_nil(lambda element: convert(element.text)), None
+        return None, None if field.kind is Simple.STRING else convert
 
 
 def _unless_nil(read: Read) -> Read:
@@ -113,9 +115,9 @@ class WriterCompiler:
 
         def write(values: Mapping[str, Any], namespace: str) -> str:
             start, end = f'<{tag} {declaration}="{namespace}"', f"</{tag}>"
-            text = self._quick.text(quick, values)
+            text = self._quick.text(quick, values, f"{start}>", end)
             if text is not None:
-                return f"{start}>{text}{end}"
+                return text
             out = [start]
             try:
                 content(values, out)
@@ -156,7 +158,7 @@ class WriterCompiler:
     def _field(self, field: Field) -> Write:
         one = self._one(field)
         if field.repeated:
-            return _each(one, required=field.minimum > 0)
+            return _each(one, field)
         nil = f'<{self._prefix}{field.name} xmlns:xsi="{XSI}" xsi:nil="true">'
         nil += f"</{self._prefix}{field.name}>"
 
@@ -189,7 +191,9 @@ class WriterCompiler:
         return write_record
 
 
-def _each(one: Write, *, required: bool) -> Write:
+def _each(one: Write, field: Field) -> Write:
+    required, most = field.minimum > 0, field.maximum or sys.maxsize
+
     def write(value: Any, out: list[str]) -> None:
         if value is None:
             value = ()
@@ -197,6 +201,8 @@ def _each(one: Write, *, required: bool) -> Write:
             raise UnwritableValue(f"a list is needed, not {type(value).__name__}")
         if required and not value:
             raise UnwritableValue("needs one member or more")
+        if len(value) > most:
+            raise UnwritableValue(f"takes {most} members at most")
         for member in value:
             one(member, out)
 

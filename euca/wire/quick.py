@@ -6,6 +6,7 @@ of them needs escaping, or anything else is out of the ordinary, it gives up, an
 writer does the message again and names what does not fit. Both write the same characters.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -34,9 +35,9 @@ class QuickWriters:
             self._done[record.name] = self._compile(record)
         return self._done[record.name]
 
-    def text(self, quick: Quick, values: Mapping[str, Any]) -> str | None:
-        """Return what a quick writer makes of the values, None when they need care."""
-        out: list[str] = []
+    def text(self, quick: Quick, values: Mapping[str, Any], start: str, end: str) -> str | None:
+        """Return what a quick writer makes of the values between two tags, None to take care."""
+        out = [start]
         texts: list[str] = []
         try:
             quick(values, out, texts)
@@ -47,6 +48,7 @@ class QuickWriters:
             return None
         if "&" in together or "<" in together or ">" in together:
             return None
+        out.append(end)
         return "".join(out)
 
     def _compile(self, record: Record) -> Quick:
@@ -75,7 +77,7 @@ class QuickWriters:
         start, end = f"<{self._prefix}{field.name}>", f"</{self._prefix}{field.name}>"
         content = self._content(field, start, end)
         if field.repeated:
-            content = _each(content or _text(start, end), required=field.minimum > 0)
+            content = _each(content or _text(start, end), field)
         return field.name, start, end, content, field.minimum > 0
 
     def _content(self, field: Field, start: str, end: str) -> Quick | None:
@@ -107,9 +109,11 @@ def _text(start: str, end: str) -> Quick:
     return write
 
 
-def _each(one: Quick, *, required: bool) -> Quick:
+def _each(one: Quick, field: Field) -> Quick:
+    required, most = field.minimum > 0, field.maximum or sys.maxsize
+
     def write(value: Any, out: list[str], texts: list[str]) -> None:
-        if not isinstance(value, (list, tuple)) or (required and not value):
+        if not isinstance(value, (list, tuple)) or (required and not value) or len(value) > most:
             raise NeedsCare
         for member in value:
             one(member, out, texts)

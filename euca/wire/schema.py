@@ -63,6 +63,19 @@ class Record:
     name: str
     fields: tuple[Field, ...] = field(repr=False)
     attributes: tuple[Attribute, ...] = field(default=(), repr=False)
+    choices: bool = field(default=False, repr=False)
+    """Whether the schema lets only one of some fields be there."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether what keeps order, number and types of the fields keeps the whole schema."""
+        return not self.choices and all(_exact(one) for one in self.fields)
+
+
+def _exact(one: Field) -> bool:
+    if one.minimum > 1 or one.kind is Simple.DOUBLE:
+        return False
+    return isinstance(one.kind, Simple) or one.kind.exact
 
 
 class Compiler:
@@ -85,9 +98,16 @@ class Compiler:
                 raise UnknownConstruct(f"{name} contains itself")
             self._open.add(name)
             fields, attributes = self._content(self._types[name], name)
-            self._done[name] = Record(name, tuple(fields), tuple(attributes))
+            choices = self._choices(self._types[name])
+            self._done[name] = Record(name, tuple(fields), tuple(attributes), choices)
             self._open.discard(name)
         return self._done[name]
+
+    def _choices(self, node: etree._Element) -> bool:
+        """Whether a type, or one that it extends, has a choice."""
+        bases = [_type_name(one, "base")[1] for one in node.iter(f"{{{XS}}}extension")]
+        own = next(node.iter(f"{{{XS}}}choice"), None) is not None
+        return own or any(self.record(base).choices for base in bases)
 
     def _content(self, node: etree._Element, where: str) -> tuple[list[Field], list[Attribute]]:
         fields: list[Field] = []
@@ -149,7 +169,7 @@ class Compiler:
 
     def _attribute(self, node: etree._Element) -> Attribute:
         namespace, name = _type_name(node, "type")
-        if namespace != XS:
+        if namespace != XS or set(map(str, node.attrib)) - {"name", "type", "use"}:
             raise UnknownConstruct(f"attribute {node.get('name')} of type {name}")
         return Attribute(str(node.get("name")), Simple(name), node.get("use") == "required")
 
