@@ -20,6 +20,7 @@ _DECLARATION = re.compile(
     rb"<\?xml version=['\"]1\.0['\"]"
     rb"(?: encoding=['\"](?i:utf-8|us-ascii)['\"])?(?: standalone=['\"](?:yes|no)['\"])?\s*\?>\s*"
 )
+_WSA = f"{{{WSA}"
 _DEEPEST = 32
 _LONGEST_ATTRIBUTE = 4096
 _LONG_MESSAGE = 1 << 16
@@ -48,14 +49,17 @@ class Envelope:
     header: etree._Element | None
     payload: etree._Element
 
-    def addressing(self, name: str) -> str:
-        """Return the text of a WS-Addressing header, empty when it is not there.
+    def addressing(self) -> dict[str, str]:
+        """Return the texts of the WS-Addressing headers by local name, the first of each.
 
-        It is unproven: for what was signed ask the verifier.
+        They are unproven: for what was signed ask the verifier.
         """
-        if self.header is None:
-            return ""
-        return self.header.findtext(f"{{{WSA}}}{name}") or ""
+        texts: dict[str, str] = {}
+        for block in self.header if self.header is not None else ():
+            namespace, _, name = str(block.tag).rpartition("}")
+            if namespace == _WSA and name not in texts:
+                texts[name] = block.text or ""
+        return texts
 
 
 def parse(raw: bytes) -> Envelope:

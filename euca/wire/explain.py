@@ -83,10 +83,11 @@ def explain(raw: bytes, known: Iterable[Contract], trust: Trust | None = None) -
         return Explanation(
             (*lines, f"fault      {code}: {envelope.payload.findtext('faultstring')}")
         )
+    addressing = envelope.addressing()
     lines += [
-        f"{name.lower():10s} {envelope.addressing(name)}"
+        f"{name.lower():10s} {addressing[name]}"
         for name in ("To", "Action", "MessageID", "RelatesTo")
-        if envelope.addressing(name)
+        if addressing.get(name)
     ]
     fits, about = _about(envelope, known)
     lines += about
@@ -156,7 +157,7 @@ def _verdict(
     envelope = parse(raw)
     security = Security(policy, trust, strict=strict)
     now = _made(envelope)
-    related = envelope.addressing("RelatesTo")
+    related = envelope.addressing().get("RelatesTo", "")
     try:
         if related:
             found = _now(verify_reply(envelope.root, security, now, related))
@@ -174,7 +175,9 @@ def _made(envelope: Envelope) -> float:
         if created:
             at = datetime.fromisoformat(created.strip())
             return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-        made = uuid7_time(uuid.UUID(envelope.addressing("MessageID").removeprefix("urn:uuid:")))
+        made = uuid7_time(
+            uuid.UUID(envelope.addressing().get("MessageID", "").removeprefix("urn:uuid:"))
+        )
     except ValueError:
         made = None
     return time.time() if made is None else made

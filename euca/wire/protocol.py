@@ -8,7 +8,7 @@ make: one dict in, one text out.
 
 from typing import Any
 
-from spyne import MethodContext
+from spyne import MethodContext, ResourceNotFoundError
 from spyne.protocol.soap import Soap11
 
 from euca.wire.contract import Contract
@@ -29,6 +29,14 @@ class In(Soap11):  # type: ignore[misc]  # spyne is untyped
         ctx.in_header_doc = None
         ctx.in_body_doc = ctx.in_document
         ctx.method_request_string = ctx.in_document.tag
+
+    def generate_method_contexts(self, ctx: MethodContext) -> list[MethodContext]:
+        """Return the context itself: an operation has one method, so no copies are needed."""
+        found = self.get_call_handles(ctx)
+        if not found:
+            raise ResourceNotFoundError(ctx.method_request_string)
+        (ctx.descriptor,) = found
+        return [ctx]
 
     def deserialize(self, ctx: MethodContext, message: str) -> None:
         """Set the arguments to the element's values; raises ContractViolation."""

@@ -8,6 +8,9 @@ HTTP 500 as SOAP 1.1 has it. A GET with ?wsdl serves the authored file.
 import secrets
 import uuid
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address as IPv4
+from ipaddress import IPv6Address as IPv6
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -184,12 +187,12 @@ class SoapResource(Resource):
     async def _received(self, raw: bytes, here: IAddress) -> _Received:
         envelope = parse(raw)
         if self._security is None:
-            message_id = envelope.addressing("MessageID")
+            addressing = envelope.addressing()
             return _Received(
                 payload=envelope.payload,
-                caller=Caller(None, message_id),
-                to=envelope.addressing("To"),
-                action=envelope.addressing("Action"),
+                caller=Caller(None, addressing.get("MessageID", "")),
+                to=addressing.get("To", ""),
+                action=addressing.get("Action", ""),
             )
         now = self._clock.seconds()
         place = elsewhere(raw, self._threads)
@@ -263,14 +266,23 @@ def _addressed(to: str, here: IAddress) -> None:
     """
     if not isinstance(here, (IPv4Address, IPv6Address)):
         return
-    own = ip_address(here.host)
+    own, meant = _address(here.host), _meant(to)
+    if meant is not None and meant != (own, here.port) and not own.is_loopback:
+        raise SecurityRefused(f"the message is addressed to {to}")
+
+
+_Address = IPv4 | IPv6
+_address = lru_cache(maxsize=64)(ip_address)  # a host has few
+
+
+@lru_cache(maxsize=256)
+def _meant(to: str) -> tuple[_Address, int] | None:
+    """Return the address and port of a URL, None when it has a name instead."""
     try:
         url = urlsplit(to)
-        meant = (ip_address(url.hostname or ""), url.port or 80)
+        return ip_address(url.hostname or ""), url.port or 80
     except ValueError:
-        return
-    if meant != (own, here.port) and not own.is_loopback:
-        raise SecurityRefused(f"the message is addressed to {to}")
+        return None
 
 
 def _send(reply: _Reply, request: Request, gone: Sequence[Failure]) -> None:

@@ -31,10 +31,8 @@ from euca.auth.wsse.names import (
 )
 from euca.auth.wsse.policy import Part, Policy, SecurityRefused
 
-_ALL_IDENTIFIERS = etree.XPath(
-    "//@*[translate(local-name(), 'DI', 'di') = 'id' or local-name() = 'AssertionID']",
-    smart_strings=False,
-)
+_IDENTIFYING = frozenset({"id", "assertionid"})  # whatever their namespace, in any case
+_ENDS = ("id", "Id", "iD", "ID")
 _NAMESPACES = {"ds": DS, "wsse": WSSE}
 _COUNTS = (
     ("Signature", etree.XPath("count(//ds:Signature)", namespaces=_NAMESPACES)),
@@ -127,10 +125,14 @@ def _envelope(root: etree._Element) -> tuple[etree._Element, etree._Element]:
 
 
 def _unique_identifiers(root: etree._Element) -> None:
-    identifiers = _ALL_IDENTIFIERS(root)
-    assert isinstance(identifiers, list)
-    if len(set(identifiers)) != len(identifiers):
-        raise SecurityRefused("an identifier is used twice")
+    seen: set[str | None] = set()
+    for element in root.iter():
+        for name in element.keys():
+            if name.endswith(_ENDS) and name.rpartition("}")[2].lower() in _IDENTIFYING:
+                identifier = element.get(name)
+                if identifier in seen:
+                    raise SecurityRefused("an identifier is used twice")
+                seen.add(identifier)
 
 
 def _security_parts(header: etree._Element) -> dict[str, etree._Element]:
