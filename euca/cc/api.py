@@ -127,9 +127,14 @@ class ClusterApi:
     @operation("DescribeInstances")
     async def describe_instances(self, call: Call) -> Reply:
         """Tell of all instances in the records, whichever are asked for, as 2.0 does."""
-        instances = await self.database.transact(thd_instances)
         now = self.clock.seconds()
-        listed = [described(each) for each in instances if is_listed(each, now, self.limits)]
+
+        def thd_listed(tx: Connection) -> list[dict[str, Any]]:
+            # Made here because making many takes longer than the reactor may wait.
+            instances = thd_instances(tx)
+            return [described(each) for each in instances if is_listed(each, now, self.limits)]
+
+        listed = await self.database.transact(thd_listed)
         return {**_base(call), "instances": listed}
 
     @operation("TerminateInstances")
