@@ -38,7 +38,7 @@ from euca.store.sql import Connection
 from euca.threads import Immediate, Threads
 from euca.wire.client import SoapClient, http_client
 from euca.wire.contract import Contract
-from euca.wire.mount import Tree
+from euca.wire.mount import Responsive, Tree
 from euca.wire.wiring import Wire
 
 _INSTANCES = 1000
@@ -141,6 +141,7 @@ def serve(folder: Path) -> None:
     tree = Tree([mounted])
     tree.putChild(b"stalls", Ticker(clock))
     clock.callWhenRunning(mounted.service.startService)
+    clock.callWhenRunning(Responsive().startService)
     clock.addSystemEventTrigger("before", "shutdown", mounted.service.stopService)
     port = clock.listenTCP(0, Site(tree), interface="127.0.0.1")
     print(port.getHost().port, flush=True)  # noqa: T201

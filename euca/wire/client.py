@@ -26,6 +26,8 @@ from euca.auth.wsse import (
     Addressing,
     Security,
     SecurityRefused,
+    Signer,
+    prove_reply,
     signed_envelope,
     unsigned_envelope,
     verify_reply,
@@ -34,7 +36,14 @@ from euca.auth.wsse.names import SOAP
 from euca.model.identifiers import uuid7
 from euca.threads import Offload
 from euca.wire.contract import Contract, ContractViolation, Operation
-from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, parse
+from euca.wire.envelope import (
+    Envelope,
+    MalformedEnvelope,
+    elsewhere,
+    is_long,
+    parse,
+    thd_parse,
+)
 from euca.wire.lexical import escape
 from euca.wire.requests import RequestWriter
 from euca.wire.trace import Untraced, WireTrace
@@ -203,18 +212,36 @@ class SoapClient:
         if envelope.payload.tag == f"{{{SOAP}}}Fault":
             raise _fault(envelope.payload)
         try:
-            payload = await self._proven(raw, envelope, sent.message_id)
+            if self._threads is not None and is_long(raw):
+                return await self._long_values(sent, raw, envelope, self._threads)
+            payload = await self._proven(envelope, sent.message_id, None)
             return self._contract.read(sent.operation.reply, payload)
         except (SecurityRefused, ContractViolation) as error:
             raise UntrustedReply(f"{self.url}: {error}") from error
 
-    async def _proven(self, raw: bytes, envelope: Envelope, message_id: str) -> etree._Element:
+    async def _long_values(
+        self, sent: _Sent, raw: bytes, envelope: Envelope, threads: Offload
+    ) -> dict[str, Any]:
+        """Prove and read a long reply in threads, from its bytes."""
+        security = self._security
+        proven = None
+        if security is not None and security.policy.replies_signed:
+            proven = await prove_reply(elsewhere(raw, threads), security)
+        await self._proven(envelope, sent.message_id, proven)
+
+        def thd_read() -> dict[str, Any]:
+            return self._contract.read(sent.operation.reply, thd_parse(raw).payload)
+
+        return await threads.run(thd_read)
+
+    async def _proven(
+        self, envelope: Envelope, message_id: str, proven: Signer | None
+    ) -> etree._Element:
         security = self._security
         if security is None or not security.policy.replies_signed:
             return envelope.payload
         now = self._clock.seconds()
-        place = elsewhere(raw, self._threads)
-        verified = await verify_reply(envelope.root, security, now, message_id, place)
+        verified = await verify_reply(envelope.root, security, now, message_id, proven)
         return verified.body
 
 

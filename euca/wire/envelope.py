@@ -28,13 +28,17 @@ _TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
 _TOO_LONG = etree.XPath(f"boolean(//@*[string-length(.) > {_LONGEST_ATTRIBUTE}])")
 
 
-_PARSER = etree.XMLParser(
-    encoding="UTF-8",
-    resolve_entities=False,
-    no_network=True,
-    load_dtd=False,
-    huge_tree=False,
-)
+def _new_parser() -> etree.XMLParser:
+    return etree.XMLParser(
+        encoding="UTF-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+    )
+
+
+_PARSER = _new_parser()
 
 
 class MalformedEnvelope(Exception):
@@ -62,9 +66,12 @@ class Envelope:
         return texts
 
 
-def parse(raw: bytes) -> Envelope:
-    """Parse an envelope; raises MalformedEnvelope. The tree belongs to the calling thread."""
-    root = _root(_without_declaration(raw))
+def parse(raw: bytes, parser: etree.XMLParser = _PARSER) -> Envelope:
+    """Parse an envelope; raises MalformedEnvelope. The tree belongs to the calling thread.
+
+    A parser serves one thread at a time, and the usual one is the reactor's.
+    """
+    root = _root(_without_declaration(raw), parser)
     if root.tag != ENVELOPE:
         raise MalformedEnvelope("this is no SOAP 1.1 Envelope")
     children = list(root)
@@ -87,9 +94,9 @@ def _without_declaration(raw: bytes) -> bytes:
     return rest
 
 
-def _root(raw: bytes) -> etree._Element:
+def _root(raw: bytes, parser: etree.XMLParser) -> etree._Element:
     try:
-        root = etree.fromstring(raw, _PARSER)
+        root = etree.fromstring(raw, parser)
     except etree.XMLSyntaxError as error:
         raise MalformedEnvelope(f"not well-formed: {error.msg}") from error
     if _TOO_DEEP(root):
@@ -108,15 +115,16 @@ def _understood(header: etree._Element) -> None:
             raise MalformedEnvelope(f"the header {etree.QName(block).localname} is not understood")
 
 
-def elsewhere(raw: bytes, threads: Offload | None) -> Elsewhere | None:
-    """Return where to verify a message: in a thread when it is long and there are threads.
-
-    A message of ordinary size is verified sooner than it could be handed over.
-    """
-    if threads is None or len(raw) < _LONG_MESSAGE:
-        return None
-    return Elsewhere(raw, _parsed_root, threads)
+def is_long(raw: bytes) -> bool:
+    """Tell whether a message is worked on sooner in a thread than the reactor should wait."""
+    return len(raw) >= _LONG_MESSAGE
 
 
-def _parsed_root(raw: bytes) -> etree._Element:
-    return parse(raw).root
+def elsewhere(raw: bytes, threads: Offload) -> Elsewhere:
+    """Return where to judge a message away from this thread."""
+    return Elsewhere(raw, lambda raw: thd_parse(raw).root, threads)
+
+
+def thd_parse(raw: bytes) -> Envelope:
+    """Parse an envelope in a thread that has no parser; raises MalformedEnvelope."""
+    return parse(raw, _new_parser())

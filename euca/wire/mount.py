@@ -7,12 +7,14 @@ controller shared port 8773 in Eucalyptus 2.0.
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 from twisted.application import strports
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.logger import Logger
 from twisted.web.http import Request as AnyRequest
@@ -26,6 +28,7 @@ from euca.telemetry.logging import component_log
 from euca.threads import InTurn
 from euca.wire.streaming import StreamingRequest
 
+SWITCH_SECONDS = 0.0005
 IDLE_SECONDS = 60.0  # a connection on which nothing arrives is closed after this
 
 
@@ -104,6 +107,21 @@ class QuietSite(Site):
         )
 
 
+class Responsive(Service):
+    """Has the interpreter let the reactor run promptly, once everything is set up.
+
+    What exists by then stays, so the garbage collector need not look at it again. Threads that
+    compute give way ten times sooner than by default: each I/O of the reactor waits for that.
+    """
+
+    def startService(self) -> None:
+        """Settle the interpreter; this is of the whole process."""
+        super().startService()
+        gc.collect()
+        gc.freeze()
+        sys.setswitchinterval(SWITCH_SECONDS)
+
+
 def listener(
     mounts: Sequence[Mounted],
     configuration: Configuration,
@@ -124,6 +142,7 @@ def listener(
     site = QuietSite(
         Tree(mounts), requestFactory=request_factory, timeout=IDLE_SECONDS, reactor=reactor
     )
+    Responsive().setServiceParent(root)
     # strports' service raises at start when it cannot listen, which ends the process.
     where = f"tcp:{port}:interface={quoteStringArgument(configuration.listen)}"
     strports.service(where, site, reactor).setServiceParent(root)

@@ -29,6 +29,8 @@ from euca.auth.wsse import (
     Addressing,
     Security,
     SecurityRefused,
+    Signer,
+    prove_request,
     signed_envelope,
     unsigned_envelope,
     verify_request,
@@ -38,7 +40,7 @@ from euca.model.identifiers import uuid7
 from euca.telemetry.trace import correlated
 from euca.threads import Immediate, Offload
 from euca.wire.contract import CLUSTER_NAMESPACE, Contract, ContractViolation
-from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, parse
+from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, is_long, parse
 from euca.wire.faults import SoapFault, answer, rendered
 from euca.wire.lexical import escape
 from euca.wire.service import BoundService, Caller, UnknownOperation
@@ -46,6 +48,7 @@ from euca.wire.streaming import BodyLost, body_of
 from euca.wire.trace import Untraced, WireTrace
 
 _MAX_BODY = 8 << 20
+_WARY_SECONDS = 60.0
 _CONTENT_TYPE = b"text/xml;charset=UTF-8"
 _PLAIN_TEXT = b"text/plain; charset=UTF-8"
 _TOO_LARGE = b"the message is too large\n"
@@ -91,6 +94,7 @@ class SoapResource(Resource):
         security: Security | None,
         clock: IReactorTime,
         threads: Offload | None = None,
+        strangers: Offload | None = None,
         max_body: int = _MAX_BODY,
         random_bytes: RandomBytes = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,
@@ -100,10 +104,12 @@ class SoapResource(Resource):
             raise ValueError(f"{contract.name} needs an identity to sign its replies with")
         self._trace = trace
         self._contract = contract
-        self._service = BoundService(contract, api)
+        self._service = BoundService(contract, api, threads)
         self._security = security
         self._clock = clock
         self._threads = threads
+        self._strangers = strangers
+        self._wary_until = 0.0
         self._max_body = max_body
         self._random_bytes = random_bytes
         # Axis2/C routes by the header's presence; its value may be anything.
@@ -166,9 +172,13 @@ class SoapResource(Resource):
         try:
             received = await self._received(raw, here)
             payload = await self._service.answer(received.payload, received.caller, correlation)
-        except (MalformedEnvelope, ContractViolation, UnknownOperation) as error:
+        except (ContractViolation, UnknownOperation) as error:
+            return SoapFault("soapenv:Client", str(error))
+        except MalformedEnvelope as error:
+            self._wary_until = self._clock.seconds() + _WARY_SECONDS
             return SoapFault("soapenv:Client", str(error))
         except SecurityRefused as error:
+            self._wary_until = self._clock.seconds() + _WARY_SECONDS
             self._log.warn(
                 "{contract}: refused a message: {why!r}",
                 contract=self._contract.name,
@@ -185,6 +195,7 @@ class SoapResource(Resource):
         return received, payload
 
     async def _received(self, raw: bytes, here: IAddress) -> _Received:
+        proven = await self._proven_by_strangers(raw)
         envelope = parse(raw)
         if self._security is None:
             addressing = envelope.addressing()
@@ -195,8 +206,7 @@ class SoapResource(Resource):
                 action=addressing.get("Action", ""),
             )
         now = self._clock.seconds()
-        place = elsewhere(raw, self._threads)
-        verified = await verify_request(envelope.root, self._security, now, place)
+        verified = await verify_request(envelope.root, self._security, now, proven)
         if self._security.policy.addressing:
             self._right_action(envelope, verified.action)
             if self._security.strict:
@@ -207,6 +217,17 @@ class SoapResource(Resource):
             to=verified.to,
             action=verified.action,
         )
+
+    async def _proven_by_strangers(self, raw: bytes) -> Signer | None:
+        """Judge a message in threads that end with it, where it is long or others were refused.
+
+        The parser keeps the names that it meets for as long as its thread lives: strangers could
+        fill the memory with them. None where the message may be judged here.
+        """
+        wary = is_long(raw) or self._clock.seconds() < self._wary_until
+        if self._security is None or self._strangers is None or not wary:
+            return None
+        return await prove_request(elsewhere(raw, self._strangers), self._security)
 
     def _right_action(self, envelope: Envelope, action: str) -> None:
         """Refuse a signed Action that is not the operation's: the Body may not be signed."""

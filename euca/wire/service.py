@@ -23,11 +23,14 @@ from spyne.server import ServerBase
 from euca.auth.wsse import Signer
 from euca.model.errors import Unsupported
 from euca.telemetry.trace import correlated
+from euca.threads import Immediate, Offload
 from euca.wire.contract import Contract, ContractViolation, Operation
 from euca.wire.models import application
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Mapping[str, Any]]])
 _OPERATION = "wire_operation"
+_LONG_LIST = 100
+_HERE = Immediate()
 
 
 class ContractBroken(Exception):
@@ -69,7 +72,8 @@ class Caller:
 class BoundService:
     """An api object behind its contract: verified element in, reply text out."""
 
-    def __init__(self, contract: Contract, api: object) -> None:
+    def __init__(self, contract: Contract, api: object, threads: Offload | None = None) -> None:
+        self._threads = threads
         self._methods = _bound(contract, api)
         self._contract = contract
         self._server = ServerBase(application(contract, self._method))
@@ -97,9 +101,11 @@ class BoundService:
         # spyne calls a coroutine function here, which cannot raise before it is awaited.
         self._server.get_out_object(context)
         with correlated(correlation):
-            context.out_object = [await context.out_object[0]]
+            values = await context.out_object[0]
+        context.out_object = [values]
+        place = self._threads if self._threads and _is_long(values) else _HERE
         try:
-            context.out_protocol.serialize(context, "response")
+            await place.run(context.out_protocol.serialize, context, "response")
         except ContractViolation as error:
             raise BrokenReply(str(error)) from error
         # The context is not closed: spyne would collect garbage then, tens of milliseconds long.
@@ -119,6 +125,11 @@ class BoundService:
 
 class BrokenReply(Exception):
     """A method returned values that its contract does not allow."""
+
+
+def _is_long(values: Mapping[str, Any]) -> bool:
+    """Tell whether values have a list that takes long to write."""
+    return any(isinstance(value, list) and len(value) >= _LONG_LIST for value in values.values())
 
 
 def _correlation(values: Any) -> str:

@@ -20,7 +20,7 @@ from euca.auth.keyring import Identity
 from euca.auth.wsse import Policy, Security, Trust
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.config import Configuration
-from euca.threads import InTurn, Offload, Threads
+from euca.threads import InTurn, Offload, ShortLived, Threads
 from euca.wire.client import SoapClient
 from euca.wire.contract import Contract
 from euca.wire.resource import SoapResource
@@ -48,6 +48,7 @@ class Wire:
     window: float = WINDOW
     replays: Replays = field(factory=MemoryReplays)
     threads: Offload | None = None
+    strangers: Offload | None = None
     trace: WireTrace = field(factory=Untraced)
 
     def security(
@@ -67,7 +68,9 @@ class Wire:
         self, contract: Contract, api: object, security: Security | None, clock: IReactorTime
     ) -> SoapResource:
         """Return the resource that serves a contract."""
-        return SoapResource(contract, api, security, clock, self.threads, trace=self.trace)
+        return SoapResource(
+            contract, api, security, clock, self.threads, self.strangers, trace=self.trace
+        )
 
     def client(  # noqa: PLR0917 (as of SoapClient)
         self,
@@ -144,6 +147,7 @@ def wired(configuration: Configuration, name: str, reactor: Any) -> tuple[Wire, 
         window=configuration.security_skew,
         replays=replays,
         threads=threads,
+        strangers=ShortLived(reactor),
         trace=wire_trace(configuration, name, reactor),
     )
     return wire, service

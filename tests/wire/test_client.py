@@ -267,7 +267,7 @@ class LongReplyTests(Case):
 
     def test_verified_elsewhere(self) -> None:
         """A long list leaves the reactor to be verified, a short one does not."""
-        for count, runs in ((1, 0), (200, 1)):
+        for count, runs in ((1, 0), (200, 3)):
             (values,) = call(self.caller, "ncDescribeInstances", instanceIds=["i-1"] * count)
             self.assertEqual(len(values["instances"]), count)
             self.assertEqual(self.threads.runs, runs)
@@ -279,6 +279,58 @@ class LongReplyTests(Case):
         caller = SoapClient(NC, URL, http, pair()[0], clock_at(), threads=self.threads)
         got = call(caller, "ncDescribeInstances", instanceIds=["i-1"] * 200)
         self.assertIn("does not hold", self.failed(got, UntrustedReply).why)
+        self.assertEqual(self.threads.runs, 2)
+
+
+class StrangerTests(Case):
+    """Where others were refused, a message is first judged in threads that end with it."""
+
+    def setUp(self) -> None:
+        """Make a service with such threads, and a client of it."""
+        client, service = pair()
+        self.threads = RecordingThreads()
+        self.now = clock_at()
+        resource = SoapResource(NC, NodeApi(), service, self.now, strangers=self.threads)
+        self.stub = cast(HTTPClient, StubTreq(resource))
+        self.caller = SoapClient(NC, URL, self.stub, client, self.now)
+
+    def runs_of(self, count: int) -> int:
+        """Describe instances, and return how often the threads were used for it."""
+        before = self.threads.runs
+        (values,) = call(self.caller, "ncDescribeInstances", instanceIds=["i-1"] * count)
+        self.assertEqual(len(values["instances"]), count)
+        return self.threads.runs - before
+
+    def refuse_one(self) -> None:
+        """Send what is refused."""
+        headers = {"SOAPAction": "x", "Content-Type": "text/xml"}
+        response = self.successResultOf(self.stub.post(URL, data=b"<a/>", headers=headers))
+        self.assertEqual(response.code, 500)
+
+    def test_peaceful(self) -> None:
+        """As long as nothing was refused, an ordinary message is judged where it is answered."""
+        self.assertEqual(self.runs_of(1), 0)
+
+    def test_after_a_refusal(self) -> None:
+        """After a refusal the next message goes through the threads, and is answered."""
+        self.refuse_one()
+        self.assertEqual(self.runs_of(1), 2)
+
+    def test_peace_returns(self) -> None:
+        """A while after the last refusal messages are judged directly again."""
+        self.refuse_one()
+        self.now.advance(61)
+        self.assertEqual(self.runs_of(1), 0)
+
+    def test_long(self) -> None:
+        """A long message always goes through the threads."""
+        self.assertEqual(self.runs_of(3000), 2)
+
+    def test_refused_there(self) -> None:
+        """What the threads refuse goes no further."""
+        self.refuse_one()
+        forged = SoapClient(NC, URL, self.stub, pair()[1], self.now)
+        self.assertIn("not one that is trusted", self.failed(call(forged), RemoteFault).message)
         self.assertEqual(self.threads.runs, 1)
 
 

@@ -21,7 +21,14 @@ from euca.auth.wsse.policy import (
 )
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.auth.wsse.sign import Addressing, fault_envelope, signed_envelope, unsigned_envelope
-from euca.auth.wsse.verify import Elsewhere, Verified, verify_reply, verify_request
+from euca.auth.wsse.verify import (
+    Elsewhere,
+    Verified,
+    prove_reply,
+    prove_request,
+    verify_reply,
+    verify_request,
+)
 
 __all__ = [
     "CLUSTER",
@@ -42,6 +49,8 @@ __all__ = [
     "Trust",
     "Verified",
     "fault_envelope",
+    "prove_reply",
+    "prove_request",
     "signed_envelope",
     "unsigned_envelope",
     "verify_reply",

@@ -2,8 +2,9 @@
 
 The lxml tree must have been parsed on the thread that calls: xmlsec works on the very same tree
 without Python's lock. So what leaves for another thread leaves as bytes and is parsed there anew
-(`Elsewhere`); for a long list that costs less than making the reactor wait. Only the element
-returned may be dispatched; the envelope around it is of no further interest.
+(`Elsewhere`): a long list costs less so than making the reactor wait, and of a stranger's message
+nothing stays behind. Only the element returned may be dispatched; the envelope around it is of no
+further interest.
 """
 
 import functools
@@ -46,23 +47,37 @@ class Verified:
 
 @frozen
 class Elsewhere:
-    """Another thread for the mathematics of a large message.
-
-    `parse` makes a tree of the very bytes that the judged tree was made of.
-    """
+    """Other threads for judging a message, given as its bytes; `parse` makes a tree of them."""
 
     raw: bytes = field(repr=False)
     parse: Callable[[bytes], etree._Element]
     threads: Offload
 
 
+async def prove_request(elsewhere: Elsewhere, security: Security) -> Signer:
+    """Return who signed a request, judged from its bytes without a tree of it in this thread.
+
+    Raises SecurityRefused, and what `parse` raises. Whether it comes in time, and for the first
+    time, is left to `verify_request`.
+    """
+    return await _proven_elsewhere(elsewhere, security, _REQUEST_HEADERS)
+
+
+async def prove_reply(elsewhere: Elsewhere, security: Security) -> Signer:
+    """Return who signed a reply, in the way of `prove_request`."""
+    return await _proven_elsewhere(elsewhere, security, _REPLY_HEADERS)
+
+
 async def verify_request(
-    root: etree._Element, security: Security, now: float, elsewhere: Elsewhere | None = None
+    root: etree._Element, security: Security, now: float, proven: Signer | None = None
 ) -> Verified:
-    """Judge a request at `now`, seconds since 1970; raises SecurityRefused."""
+    """Judge a request at `now`, seconds since 1970; raises SecurityRefused.
+
+    `proven` is what `prove_request` found of the very same bytes, if it was asked.
+    """
     rules = security.rules
     claim = examine(root, rules, _REQUEST_HEADERS)
-    signer = await _proven(claim, security, _REQUEST_HEADERS, elsewhere)
+    signer = proven or await _proven(claim, security)
     _in_time(claim, rules, security, signer, now)
     return _verified(claim, signer)
 
@@ -72,17 +87,18 @@ async def verify_reply(
     security: Security,
     now: float,
     message_id: str,
-    elsewhere: Elsewhere | None = None,
+    proven: Signer | None = None,
 ) -> Verified:
     """Judge the reply to our message `message_id`; raises SecurityRefused.
 
-    What relates to a random identifier of ours needs no other proof of freshness.
+    What relates to a random identifier of ours needs no other proof of freshness. `proven` is
+    what `prove_reply` found of the very same bytes, if it was asked.
     """
     rules = security.rules
     claim = examine(root, rules, _REPLY_HEADERS)
     if rules.addressing and claim.headers["RelatesTo"] != message_id:
         raise SecurityRefused("the reply is to another message")
-    signer = await _proven(claim, security, _REPLY_HEADERS, elsewhere)
+    signer = proven or await _proven(claim, security)
     if claim.timestamp is not None:
         _timely(claim, claim.timestamp, security, now)
     return _verified(claim, signer)
@@ -101,18 +117,26 @@ def _verified(claim: Claim, signer: Signer) -> Verified:
     )
 
 
-async def _proven(
-    claim: Claim, security: Security, required: frozenset[str], elsewhere: Elsewhere | None
+async def _proven(claim: Claim, security: Security) -> Signer:
+    signer = await _trusted(claim.certificate, security.trust)
+    _hold(claim, signer.certificate)
+    return signer
+
+
+async def _proven_elsewhere(
+    elsewhere: Elsewhere, security: Security, required: frozenset[str]
 ) -> Signer:
-    signer = await _signer(claim.certificate, security.trust)
+    run, rules = elsewhere.threads.run, security.rules
+    certificate = await run(_thd_certificate, elsewhere, rules, required)
+    signer = await _trusted(certificate, security.trust)
+    await run(_thd_hold, elsewhere, rules, required, signer.certificate)
+    return signer
+
+
+async def _trusted(certificate: bytes | Issued, trust: Trust) -> Signer:
+    signer = await _signer(certificate, trust)
     if signer is None:
         raise SecurityRefused("the certificate is not one that is trusted here")
-    if elsewhere is None:
-        _hold(claim, signer.certificate)
-    else:
-        await elsewhere.threads.run(
-            _thd_hold, elsewhere, security.rules, required, signer.certificate
-        )
     return signer
 
 
@@ -126,6 +150,13 @@ async def _signer(certificate: bytes | Issued, trust: Trust) -> Signer | None:
     meant = (certificate.issuer, certificate.serial_number)
     signer = await trust.find_issued(*meant)
     return signer if signer and signer.certificate.issued_as(*meant) else None
+
+
+def _thd_certificate(
+    elsewhere: Elsewhere, rules: Policy, required: frozenset[str]
+) -> bytes | Issued:
+    """Return the certificate that a message names, if its shape is the one."""
+    return examine(elsewhere.parse(elsewhere.raw), rules, required).certificate
 
 
 def _thd_hold(
