@@ -112,7 +112,7 @@ def _understood(header: etree._Element) -> None:
         if tag == SECURITY or tag.startswith(f"{{{WSA}}}"):
             continue
         if block.get(MUST_UNDERSTAND, "0").strip() in ("1", "true"):
-            raise MalformedEnvelope(f"the header {etree.QName(block).localname} is not understood")
+            raise MalformedEnvelope(f"the header {tag.rpartition('}')[2]} is not understood")
 
 
 def is_long(raw: bytes) -> bool:

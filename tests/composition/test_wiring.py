@@ -29,8 +29,8 @@ from euca.wire.client import http_client
 from euca.wire.mount import Mounted, Tree
 from euca.wire.trace import FileTrace, Untraced
 from euca.wire.wiring import KeptReplays, Wire, trace_directory, wired
+from tests.composition.installation import Installation, identity
 from tests.wire.apis import clock_at
-from tests.wire.installation import Installation, identity
 
 EUCALYPTUS = "http://eucalyptus.ucsb.edu/"
 INTERNAL_NAMES = "http://msgs.eucalyptus.com"

@@ -11,7 +11,7 @@ from twisted.application.service import IService
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.wire.wiring import trace_directory
-from tests.wire.installation import Installation
+from tests.composition.installation import Installation
 
 COMPONENTS = ("clc", "cc", "nc", "sc", "walrus")
 

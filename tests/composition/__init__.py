@@ -1,0 +1,1 @@
+"""Tests of what the composition roots put together, for all components alike."""
