@@ -88,7 +88,7 @@ class Target:
 
     def _take(self, raw: bytes) -> None:
         try:
-            root = envelope.thd_parse(raw).root
+            root = envelope.parse(raw).root
         except envelope.MalformedEnvelope:
             return
         for policy in _POLICIES:

@@ -35,7 +35,7 @@ from euca.config import Configuration
 from euca.model.machine import VM_TYPES, NetworkConfig
 from euca.store.engine import Database
 from euca.store.sql import Connection
-from euca.threads import Immediate, Threads
+from euca.threads import Immediate, ShortLived
 from euca.wire.client import SoapClient, http_client
 from euca.wire.contract import Contract
 from euca.wire.mount import Responsive, Tree
@@ -152,7 +152,6 @@ class Load:
     """The client: calls that go on until it is told to stop."""
 
     def __init__(self, configuration: Configuration, port: int, clock: Any) -> None:
-        self._threads = Threads(clock, 2, "client")
         self._http, _ = http_client(clock)
         self._clock = clock
         self._root = f"http://127.0.0.1:{port}"
@@ -162,7 +161,7 @@ class Load:
 
     def _new_client(self, configuration: Configuration) -> SoapClient:
         keys = configuration.layout.keys
-        wire = Wire(threads=self._threads)
+        wire = Wire(apart=ShortLived(self._clock))
         identity = Identity.load(keys / "cloud-cert.pem", keys / "cloud-pk.pem")
         trust = Pinned({"cluster": Certificate.load(keys / "cluster-cert.pem")})
         security = wire.security("CC", CLUSTER, trust, identity)
@@ -172,13 +171,12 @@ class Load:
 
     async def run(self, seconds: float) -> list[str]:
         """Return the rows of a run of so many seconds, after a warm beginning."""
-        self._threads.startService()
+        Responsive().startService()
         await self._calls(_WARM_SECONDS)
         await self._stalls()
         self.calls = dict.fromkeys(self.calls, 0)
         await self._calls(seconds)
         service, client = await self._stalls()
-        await self._threads.stopService()
         each = ", ".join(f"{count / seconds:.0f} {name}" for name, count in self.calls.items())
         return [
             f"a second: {each}",

@@ -39,7 +39,7 @@ from euca.auth.wsse import (
 )
 from euca.model.identifiers import uuid7
 from euca.wire.contract import Contract
-from euca.wire.mount import Mounted, QuietSite, Tree
+from euca.wire.mount import Mounted, QuietSite, Responsive, Tree
 from euca.wire.resource import SoapResource
 from euca.wire.service import Call, operation
 from euca.wire.streaming import StreamingRequest
@@ -138,6 +138,7 @@ def serve(folder: Path) -> None:
         clock.listenTCP(0, site, interface="127.0.0.1").getHost().port
         for site in (Site(root), listened)
     ]
+    clock.callWhenRunning(Responsive().startService)
     print(*ports, flush=True)  # noqa: T201
     clock.run()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from queue import SimpleQueue
 from threading import Thread
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -58,26 +59,52 @@ class Threads(Service):
         return await result
 
 
-class ShortLived:
-    """Runs each function in a thread that ends with it, so that nothing of it stays.
+class Offloads(Protocol):
+    """Where a thread of one's own is had for some while."""
 
-    Some libraries keep memory for as long as a thread lives. A few run at a time; who stops
-    needs not wait for them, as they touch nothing but what they were given.
+    def one(self) -> AbstractAsyncContextManager[Offload]:
+        """Return a context in which functions run one after the other, all in one thread."""
+        ...
+
+
+class ShortLived:
+    """Gives threads that end with the work they were had for, so that nothing of it stays.
+
+    Some libraries keep memory for as long as a thread lives, or want all of a piece of work done
+    in one. A few are given at a time; who stops needs not wait for them, as they touch nothing but
+    what they were given.
     """
 
-    def __init__(self, reactor: Any, size: int = 4) -> None:
+    def __init__(self, reactor: Any, size: int = 2) -> None:
         self._reactor = reactor
         self._places = DeferredSemaphore(size)
 
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function` in a thread of its own."""
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Offload]:
+        """Return a context with a thread, when there is a place for one."""
         await self._places.acquire()
+        thread = _OneThread(self._reactor)
         try:
-            return await self._started(partial(function, *args, **kwargs))
+            yield thread
         finally:
+            thread.end()
             self._places.release()
 
-    def _started(self, function: Callable[[], T]) -> Deferred[T]:
+
+class _OneThread:
+    """Runs functions one after the other in one thread."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        Thread(target=self._thd_serve, daemon=True).start()
+
+    def end(self) -> None:
+        """Let the thread end after what it was given."""
+        self._work.put(None)
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` in the thread."""
         done: Deferred[T] = Deferred()
 
         def finish(fire: Callable[[Any], None], result: Any) -> None:
@@ -86,7 +113,7 @@ class ShortLived:
 
         def thd_run() -> None:
             try:
-                result = function()
+                result = function(*args, **kwargs)
             except Exception:
                 failure = Failure()
                 failure.cleanFailure()  # its frames hold what the function worked on
@@ -94,8 +121,13 @@ class ShortLived:
             else:
                 self._reactor.callFromThread(finish, done.callback, result)
 
-        Thread(target=thd_run, daemon=True).start()
-        return done
+        self._work.put(thd_run)
+        return await done
+
+    def _thd_serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            work()
+            del work  # it holds what the function was given
 
 
 class Immediate:
@@ -104,6 +136,11 @@ class Immediate:
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` at once."""
         return function(*args, **kwargs)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Offload]:
+        """Return a context in which functions run where they are called."""
+        yield self
 
 
 class InTurn(MultiService):

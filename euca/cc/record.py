@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, assert_never
 
 from attrs import asdict
@@ -23,6 +24,8 @@ from euca.cc.instance import (
     Volume,
 )
 from euca.model.machine import NetworkConfig, VmType
+
+_REMEMBERED = 4096
 
 
 def columns(instance: Instance) -> dict[str, Any]:
@@ -46,8 +49,8 @@ def instance_of(row: Mapping[Any, Any]) -> Instance:
         identifier=row["identifier"],
         node=row["node"],
         phase=_phase_of(row),
-        network=NetworkConfig(**json.loads(row["network"])),
-        description=_description_of(json.loads(row["description"])),
+        network=_network_of(row["network"]),
+        description=_description_of(row["description"]),
         placed_at=row["placed_at"],
         seen_at=row["seen_at"],
         correlation=row["correlation"],
@@ -85,7 +88,17 @@ def _phase_of(row: Mapping[Any, Any]) -> Phase:
             raise ValueError(f"{row['identifier']} is recorded in a phase {other!r}")
 
 
-def _description_of(values: dict[str, Any]) -> Description:
+# A text always means the same, and lists of all instances are read every few seconds.
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _network_of(text: str) -> NetworkConfig:
+    return NetworkConfig(**json.loads(text))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _description_of(text: str) -> Description:
+    values = json.loads(text)
     made = {
         "image": Source(**values["image"]),
         "kernel": Source(**values["kernel"]),

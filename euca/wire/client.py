@@ -26,24 +26,15 @@ from euca.auth.wsse import (
     Addressing,
     Security,
     SecurityRefused,
-    Signer,
-    prove_reply,
     signed_envelope,
     unsigned_envelope,
     verify_reply,
 )
 from euca.auth.wsse.names import SOAP
 from euca.model.identifiers import uuid7
-from euca.threads import Offload
+from euca.threads import Offload, Offloads
 from euca.wire.contract import Contract, ContractViolation, Operation
-from euca.wire.envelope import (
-    Envelope,
-    MalformedEnvelope,
-    elsewhere,
-    is_long,
-    parse,
-    thd_parse,
-)
+from euca.wire.envelope import Envelope, MalformedEnvelope, parse, workplace
 from euca.wire.lexical import escape
 from euca.wire.requests import RequestWriter
 from euca.wire.trace import Untraced, WireTrace
@@ -117,12 +108,12 @@ class SoapClient:
         *,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,
-        threads: Offload | None = None,
+        apart: Offloads | None = None,
     ) -> None:
         if security is not None and security.identity is None:
             raise ValueError(f"a client of {contract.name} needs an identity to sign with")
         self._trace = trace
-        self._threads = threads
+        self._apart = apart
         self.url = url
         self.http = http
         self._contract = contract
@@ -205,44 +196,25 @@ class SoapClient:
         return response.code, b"".join(pieces)
 
     async def _values(self, sent: _Sent, status: int, raw: bytes) -> dict[str, Any]:
-        try:
-            envelope = parse(raw)
-        except MalformedEnvelope as error:
-            raise Unreachable(self.url, f"answered HTTP {status}, no SOAP: {error}") from error
-        if envelope.payload.tag == f"{{{SOAP}}}Fault":
-            raise _fault(envelope.payload)
-        try:
-            if self._threads is not None and is_long(raw):
-                return await self._long_values(sent, raw, envelope, self._threads)
-            payload = await self._proven(envelope, sent.message_id, None)
-            return self._contract.read(sent.operation.reply, payload)
-        except (SecurityRefused, ContractViolation) as error:
-            raise UntrustedReply(f"{self.url}: {error}") from error
+        async with workplace(raw, self._apart) as place:
+            try:
+                envelope = await place.run(parse, raw)
+            except MalformedEnvelope as error:
+                raise Unreachable(self.url, f"answered HTTP {status}, no SOAP: {error}") from error
+            if envelope.payload.tag == f"{{{SOAP}}}Fault":
+                raise _fault(envelope.payload)
+            try:
+                payload = await self._proven(envelope, sent.message_id, place)
+                return await place.run(self._contract.read, sent.operation.reply, payload)
+            except (SecurityRefused, ContractViolation) as error:
+                raise UntrustedReply(f"{self.url}: {error}") from error
 
-    async def _long_values(
-        self, sent: _Sent, raw: bytes, envelope: Envelope, threads: Offload
-    ) -> dict[str, Any]:
-        """Prove and read a long reply in threads, from its bytes."""
-        security = self._security
-        proven = None
-        if security is not None and security.policy.replies_signed:
-            proven = await prove_reply(elsewhere(raw, threads), security)
-        await self._proven(envelope, sent.message_id, proven)
-
-        def thd_read() -> dict[str, Any]:
-            return self._contract.read(sent.operation.reply, thd_parse(raw).payload)
-
-        return await threads.run(thd_read)
-
-    async def _proven(
-        self, envelope: Envelope, message_id: str, proven: Signer | None
-    ) -> etree._Element:
+    async def _proven(self, envelope: Envelope, message_id: str, place: Offload) -> etree._Element:
         security = self._security
         if security is None or not security.policy.replies_signed:
             return envelope.payload
         now = self._clock.seconds()
-        verified = await verify_reply(envelope.root, security, now, message_id, proven)
-        return verified.body
+        return (await verify_reply(envelope.root, security, now, message_id, place)).body
 
 
 def _fault(element: etree._Element) -> RemoteFault:

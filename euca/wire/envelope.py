@@ -8,13 +8,14 @@ nothing.
 """
 
 import re
+import threading
+from contextlib import AbstractAsyncContextManager
 
 from attrs import frozen
 from lxml import etree
 
-from euca.auth.wsse import Elsewhere
 from euca.auth.wsse.names import BODY, ENVELOPE, HEADER, MUST_UNDERSTAND, SECURITY, WSA
-from euca.threads import Offload
+from euca.threads import Immediate, Offload, Offloads
 
 _DECLARATION = re.compile(
     rb"<\?xml version=['\"]1\.0['\"]"
@@ -28,17 +29,21 @@ _TOO_DEEP = etree.XPath(f"boolean({'/*' * (_DEEPEST + 1)})")
 _TOO_LONG = etree.XPath(f"boolean(//@*[string-length(.) > {_LONGEST_ATTRIBUTE}])")
 
 
-def _new_parser() -> etree.XMLParser:
-    return etree.XMLParser(
-        encoding="UTF-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-    )
+class _Parsers(threading.local):
+    """A parser for each thread: it serves one at a time."""
+
+    def __init__(self) -> None:
+        self.own = etree.XMLParser(
+            encoding="UTF-8",
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=False,
+        )
 
 
-_PARSER = _new_parser()
+_PARSERS = _Parsers()
+_HERE = Immediate()
 
 
 class MalformedEnvelope(Exception):
@@ -66,12 +71,9 @@ class Envelope:
         return texts
 
 
-def parse(raw: bytes, parser: etree.XMLParser = _PARSER) -> Envelope:
-    """Parse an envelope; raises MalformedEnvelope. The tree belongs to the calling thread.
-
-    A parser serves one thread at a time, and the usual one is the reactor's.
-    """
-    root = _root(_without_declaration(raw), parser)
+def parse(raw: bytes) -> Envelope:
+    """Parse an envelope; raises MalformedEnvelope. The tree belongs to the calling thread."""
+    root = _root(_without_declaration(raw))
     if root.tag != ENVELOPE:
         raise MalformedEnvelope("this is no SOAP 1.1 Envelope")
     children = list(root)
@@ -94,9 +96,9 @@ def _without_declaration(raw: bytes) -> bytes:
     return rest
 
 
-def _root(raw: bytes, parser: etree.XMLParser) -> etree._Element:
+def _root(raw: bytes) -> etree._Element:
     try:
-        root = etree.fromstring(raw, parser)
+        root = etree.fromstring(raw, _PARSERS.own)
     except etree.XMLSyntaxError as error:
         raise MalformedEnvelope(f"not well-formed: {error.msg}") from error
     if _TOO_DEEP(root):
@@ -115,16 +117,15 @@ def _understood(header: etree._Element) -> None:
             raise MalformedEnvelope(f"the header {tag.rpartition('}')[2]} is not understood")
 
 
-def is_long(raw: bytes) -> bool:
-    """Tell whether a message is worked on sooner in a thread than the reactor should wait."""
-    return len(raw) >= _LONG_MESSAGE
+def workplace(
+    raw: bytes, apart: Offloads | None, *, wary: bool = False
+) -> AbstractAsyncContextManager[Offload]:
+    """Return where to parse, judge and read a message: here, or `apart` in a thread of its own.
 
-
-def elsewhere(raw: bytes, threads: Offload) -> Elsewhere:
-    """Return where to judge a message away from this thread."""
-    return Elsewhere(raw, lambda raw: thd_parse(raw).root, threads)
-
-
-def thd_parse(raw: bytes) -> Envelope:
-    """Parse an envelope in a thread that has no parser; raises MalformedEnvelope."""
-    return parse(raw, _new_parser())
+    Apart goes what is long, for which others need not wait, and all that is met warily: libxml2
+    keeps the names that it reads for as long as their thread lives, so that strangers could fill
+    the memory.
+    """
+    if apart is not None and (wary or len(raw) >= _LONG_MESSAGE):
+        return apart.one()
+    return _HERE.one()

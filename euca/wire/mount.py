@@ -29,7 +29,7 @@ from euca.threads import InTurn
 from euca.wire.streaming import StreamingRequest
 
 SWITCH_SECONDS = 0.0005
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
+GARBAGE_THRESHOLDS = (10_000, 10, 20)
 IDLE_SECONDS = 60.0  # a connection on which nothing arrives is closed after this
 
 
@@ -111,9 +111,10 @@ class QuietSite(Site):
 class Responsive(Service):
     """Has the interpreter let the reactor run promptly, once everything is set up.
 
-    What exists by then stays, so the garbage collector need not look at it again, and it looks
-    at the rest less often: long lists are many objects and no cycles. Threads that compute give
-    way ten times sooner than by default: each I/O of the reactor waits for that.
+    What exists by then stays, so the garbage collector need not look at it again. At the rest it
+    looks less often, but never at more than it can in some milliseconds: long lists are many
+    objects and no cycles. Threads that compute give way ten times sooner than by default: each I/O
+    of the reactor waits for that.
     """
 
     def startService(self) -> None:

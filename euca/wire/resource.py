@@ -29,8 +29,6 @@ from euca.auth.wsse import (
     Addressing,
     Security,
     SecurityRefused,
-    Signer,
-    prove_request,
     signed_envelope,
     unsigned_envelope,
     verify_request,
@@ -38,9 +36,9 @@ from euca.auth.wsse import (
 from euca.model.errors import CloudError
 from euca.model.identifiers import uuid7
 from euca.telemetry.trace import correlated
-from euca.threads import Immediate, Offload
+from euca.threads import Immediate, Offload, Offloads
 from euca.wire.contract import CLUSTER_NAMESPACE, Contract, ContractViolation
-from euca.wire.envelope import Envelope, MalformedEnvelope, elsewhere, is_long, parse
+from euca.wire.envelope import Envelope, MalformedEnvelope, parse, workplace
 from euca.wire.faults import SoapFault, answer, rendered
 from euca.wire.lexical import escape
 from euca.wire.service import BoundService, Caller, UnknownOperation
@@ -65,8 +63,8 @@ RandomBytes = Callable[[int], bytes]
 class _Received:
     """A request that may be dispatched, and what its reply needs of it."""
 
-    payload: Any
-    caller: Caller
+    asked: Any
+    message_id: str
     to: str
     action: str
 
@@ -94,7 +92,7 @@ class SoapResource(Resource):
         security: Security | None,
         clock: IReactorTime,
         threads: Offload | None = None,
-        strangers: Offload | None = None,
+        apart: Offloads | None = None,
         max_body: int = _MAX_BODY,
         random_bytes: RandomBytes = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,
@@ -108,7 +106,7 @@ class SoapResource(Resource):
         self._security = security
         self._clock = clock
         self._threads = threads
-        self._strangers = strangers
+        self._apart = apart
         self._wary_until = 0.0
         self._max_body = max_body
         self._random_bytes = random_bytes
@@ -171,7 +169,7 @@ class SoapResource(Resource):
         correlation = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
         try:
             received = await self._received(raw, here)
-            payload = await self._service.answer(received.payload, received.caller, correlation)
+            payload = await self._service.answer(received.asked, correlation)
         except (ContractViolation, UnknownOperation) as error:
             return SoapFault("soapenv:Client", str(error))
         except MalformedEnvelope as error:
@@ -195,39 +193,32 @@ class SoapResource(Resource):
         return received, payload
 
     async def _received(self, raw: bytes, here: IAddress) -> _Received:
-        proven = await self._proven_by_strangers(raw)
-        envelope = parse(raw)
-        if self._security is None:
-            addressing = envelope.addressing()
-            return _Received(
-                payload=envelope.payload,
-                caller=Caller(None, addressing.get("MessageID", "")),
-                to=addressing.get("To", ""),
-                action=addressing.get("Action", ""),
-            )
+        wary = self._security is None or self._clock.seconds() < self._wary_until
+        async with workplace(raw, self._apart, wary=wary) as place:
+            envelope = await place.run(parse, raw)
+            if self._security is None:
+                return await self._unproven(envelope, place)
+            return await self._proven(envelope, self._security, here, place)
+
+    async def _unproven(self, envelope: Envelope, place: Offload) -> _Received:
+        addressing = envelope.addressing()
+        caller = Caller(None, addressing.get("MessageID", ""))
+        asked = await place.run(self._service.asked, envelope.payload, caller)
+        to, action = addressing.get("To", ""), addressing.get("Action", "")
+        return _Received(asked, caller.message_id, to, action)
+
+    async def _proven(
+        self, envelope: Envelope, security: Security, here: IAddress, place: Offload
+    ) -> _Received:
         now = self._clock.seconds()
-        verified = await verify_request(envelope.root, self._security, now, proven)
-        if self._security.policy.addressing:
+        verified = await verify_request(envelope.root, security, now, place)
+        if security.policy.addressing:
             self._right_action(envelope, verified.action)
-            if self._security.strict:
+            if security.strict:
                 _addressed(verified.to, here)
-        return _Received(
-            payload=verified.body,
-            caller=Caller(verified.signer, verified.message_id),
-            to=verified.to,
-            action=verified.action,
-        )
-
-    async def _proven_by_strangers(self, raw: bytes) -> Signer | None:
-        """Judge a message in threads that end with it, where it is long or others were refused.
-
-        The parser keeps the names that it meets for as long as its thread lives: strangers could
-        fill the memory with them. None where the message may be judged here.
-        """
-        wary = is_long(raw) or self._clock.seconds() < self._wary_until
-        if self._security is None or self._strangers is None or not wary:
-            return None
-        return await prove_request(elsewhere(raw, self._strangers), self._security)
+        caller = Caller(verified.signer, verified.message_id)
+        asked = await place.run(self._service.asked, verified.body, caller)
+        return _Received(asked, caller.message_id, verified.to, verified.action)
 
     def _right_action(self, envelope: Envelope, action: str) -> None:
         """Refuse a signed Action that is not the operation's: the Body may not be signed."""
@@ -259,14 +250,14 @@ class SoapResource(Resource):
             if self._security is None
             else self._security.policy.replies_addressed
         )
-        if not addressed or not received.caller.message_id:
+        if not addressed or not received.message_id:
             return ()
         own = f"urn:uuid:{uuid7(now, self._random_bytes)}"
         return (
             Addressing("Action", escape(received.action)),
             Addressing("From", f"<wsa:Address>{escape(received.to)}</wsa:Address>"),
             Addressing("MessageID", own),
-            Addressing("RelatesTo", escape(received.caller.message_id), _RELATION),
+            Addressing("RelatesTo", escape(received.message_id), _RELATION),
         )
 
     def _crashed(self, failure: Failure, request: Request, gone: Sequence[Failure]) -> None:

@@ -90,29 +90,8 @@ class BoundService:
 
         return answer
 
-    async def answer(self, element: etree._Element, caller: Caller, correlation: str) -> str:
-        """Run the operation that the element asks for and return the reply's canonical text.
-
-        Raises UnknownOperation, ContractViolation (also for a reply of ours that breaks the
-        contract, wrapped in BrokenReply), and what the method raises.
-        """
-        context = self._context(element, caller)
-        correlation = _correlation(context.in_object) or correlation
-        # spyne calls a coroutine function here, which cannot raise before it is awaited.
-        self._server.get_out_object(context)
-        with correlated(correlation):
-            values = await context.out_object[0]
-        context.out_object = [values]
-        place = self._threads if self._threads and _is_long(values) else _HERE
-        try:
-            await place.run(context.out_protocol.serialize, context, "response")
-        except ContractViolation as error:
-            raise BrokenReply(str(error)) from error
-        # The context is not closed: spyne would collect garbage then, tens of milliseconds long.
-        text: str = context.out_document
-        return text
-
-    def _context(self, element: etree._Element, caller: Caller) -> Any:
+    def asked(self, element: etree._Element, caller: Caller) -> MethodContext:
+        """Return what an element asks for, read; raises UnknownOperation, ContractViolation."""
         initial = MethodContext(self._server, MethodContext.SERVER)
         initial.in_document = element
         initial.udc = caller
@@ -121,6 +100,34 @@ class BoundService:
             raise UnknownOperation(f"{element.tag!s} is no operation of {self._contract.name}")
         context.in_protocol.deserialize(context, "request")
         return context
+
+    async def answer(self, context: MethodContext, correlation: str) -> str:
+        """Run the operation that was asked for and return the reply's canonical text.
+
+        Raises BrokenReply for a reply of ours that breaks the contract, and what the method
+        raises.
+        """
+        correlation = _correlation(context.in_object) or correlation
+        try:
+            # spyne calls a coroutine function here, which cannot raise before it is awaited.
+            self._server.get_out_object(context)
+            with correlated(correlation):
+                values = await context.out_object[0]
+            context.out_object = [values]
+            return await self._written(context, values)
+        finally:
+            # To close it would be to collect garbage, for tens of milliseconds. Its parts refer
+            # to it: emptied, it is freed at once, and with it the long lists that it holds.
+            vars(context).clear()
+
+    async def _written(self, context: MethodContext, values: Mapping[str, Any]) -> str:
+        place = self._threads if self._threads and _is_long(values) else _HERE
+        try:
+            await place.run(context.out_protocol.serialize, context, "response")
+        except ContractViolation as error:
+            raise BrokenReply(str(error)) from error
+        text: str = context.out_document
+        return text
 
 
 class BrokenReply(Exception):

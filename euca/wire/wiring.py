@@ -20,7 +20,7 @@ from euca.auth.keyring import Identity
 from euca.auth.wsse import Policy, Security, Trust
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.config import Configuration
-from euca.threads import InTurn, Offload, ShortLived, Threads
+from euca.threads import InTurn, Offload, Offloads, ShortLived, Threads
 from euca.wire.client import SoapClient
 from euca.wire.contract import Contract
 from euca.wire.resource import SoapResource
@@ -41,14 +41,15 @@ class Wire:
     """How a component exchanges messages; by default strictly, in memory and unseen.
 
     `mode_of` says how strict the messages of a service are judged, and `window` by how many
-    seconds clocks may differ.
+    seconds clocks may differ. Long replies are written in `threads`; long messages, and those of
+    strangers, are read `apart`.
     """
 
     mode_of: Callable[[str], str] = _always_strict
     window: float = WINDOW
     replays: Replays = field(factory=MemoryReplays)
     threads: Offload | None = None
-    strangers: Offload | None = None
+    apart: Offloads | None = None
     trace: WireTrace = field(factory=Untraced)
 
     def security(
@@ -69,7 +70,7 @@ class Wire:
     ) -> SoapResource:
         """Return the resource that serves a contract."""
         return SoapResource(
-            contract, api, security, clock, self.threads, self.strangers, trace=self.trace
+            contract, api, security, clock, self.threads, self.apart, trace=self.trace
         )
 
     def client(  # noqa: PLR0917 (as of SoapClient)
@@ -83,7 +84,7 @@ class Wire:
     ) -> SoapClient:
         """Return a client of a service, whose calls take `timeout` seconds at most."""
         return SoapClient(
-            contract, url, http, security, clock, timeout, trace=self.trace, threads=self.threads
+            contract, url, http, security, clock, timeout, trace=self.trace, apart=self.apart
         )
 
 
@@ -147,7 +148,7 @@ def wired(configuration: Configuration, name: str, reactor: Any) -> tuple[Wire, 
         window=configuration.security_skew,
         replays=replays,
         threads=threads,
-        strangers=ShortLived(reactor),
+        apart=ShortLived(reactor),
         trace=wire_trace(configuration, name, reactor),
     )
     return wire, service

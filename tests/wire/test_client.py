@@ -1,6 +1,7 @@
 """Tests of the client: what it sends, and what it believes."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from treq.client import HTTPClient
@@ -15,7 +16,7 @@ from twisted.web.server import Request
 
 from euca.auth.wsse import CLUSTER, INTERNAL, USER, Pinned, Security, fault_envelope
 from euca.testing.wire import joined
-from euca.threads import Immediate
+from euca.threads import Immediate, Offload
 from euca.wire.client import CallFailed, RemoteFault, SoapClient, Unreachable, UntrustedReply
 from euca.wire.contract import ContractViolation
 from euca.wire.resource import SoapResource
@@ -244,42 +245,43 @@ class ReplyTests(Case):
             self.assertIn(str(status), error.why)
 
 
-class RecordingThreads(Immediate):
-    """Runs functions at once and counts them."""
+class CountingThreads(Immediate):
+    """Runs functions at once and counts the threads that were asked for."""
 
-    runs = 0
+    had = 0
 
-    async def run(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Count, and run."""
-        self.runs += 1
-        return function(*args, **kwargs)
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Offload]:
+        """Count."""
+        self.had += 1
+        yield self
 
 
 class LongReplyTests(Case):
-    """A long reply is verified in a thread, from its bytes."""
+    """A long reply is parsed, verified and read in a thread of its own."""
 
     def setUp(self) -> None:
         """Make a client that has threads."""
         security, service = pair()
-        self.threads = RecordingThreads()
+        self.threads = CountingThreads()
         http = joined(NC, NodeApi(), security, service, clock_at()).http
-        self.caller = SoapClient(NC, URL, http, security, clock_at(), threads=self.threads)
+        self.caller = SoapClient(NC, URL, http, security, clock_at(), apart=self.threads)
 
     def test_verified_elsewhere(self) -> None:
         """A long list leaves the reactor to be verified, a short one does not."""
-        for count, runs in ((1, 0), (200, 3)):
+        for count, had in ((1, 0), (200, 1)):
             (values,) = call(self.caller, "ncDescribeInstances", instanceIds=["i-1"] * count)
             self.assertEqual(len(values["instances"]), count)
-            self.assertEqual(self.threads.runs, runs)
+            self.assertEqual(self.threads.had, had)
 
     def test_forged(self) -> None:
         """A long list that was tampered with is refused there too."""
         between = Between(self.caller.http, lambda raw: raw.replace(b"i-000000C0", b"i-666666C0"))
         http = cast(HTTPClient, StubTreq(between))
-        caller = SoapClient(NC, URL, http, pair()[0], clock_at(), threads=self.threads)
+        caller = SoapClient(NC, URL, http, pair()[0], clock_at(), apart=self.threads)
         got = call(caller, "ncDescribeInstances", instanceIds=["i-1"] * 200)
         self.assertIn("does not hold", self.failed(got, UntrustedReply).why)
-        self.assertEqual(self.threads.runs, 2)
+        self.assertEqual(self.threads.had, 1)
 
 
 class StrangerTests(Case):
@@ -288,18 +290,18 @@ class StrangerTests(Case):
     def setUp(self) -> None:
         """Make a service with such threads, and a client of it."""
         client, service = pair()
-        self.threads = RecordingThreads()
+        self.threads = CountingThreads()
         self.now = clock_at()
-        resource = SoapResource(NC, NodeApi(), service, self.now, strangers=self.threads)
+        resource = SoapResource(NC, NodeApi(), service, self.now, apart=self.threads)
         self.stub = cast(HTTPClient, StubTreq(resource))
         self.caller = SoapClient(NC, URL, self.stub, client, self.now)
 
-    def runs_of(self, count: int) -> int:
-        """Describe instances, and return how often the threads were used for it."""
-        before = self.threads.runs
+    def had_for(self, count: int) -> int:
+        """Describe instances, and return how many threads were had for it."""
+        before = self.threads.had
         (values,) = call(self.caller, "ncDescribeInstances", instanceIds=["i-1"] * count)
         self.assertEqual(len(values["instances"]), count)
-        return self.threads.runs - before
+        return self.threads.had - before
 
     def refuse_one(self) -> None:
         """Send what is refused."""
@@ -309,29 +311,36 @@ class StrangerTests(Case):
 
     def test_peaceful(self) -> None:
         """As long as nothing was refused, an ordinary message is judged where it is answered."""
-        self.assertEqual(self.runs_of(1), 0)
+        self.assertEqual(self.had_for(1), 0)
 
     def test_after_a_refusal(self) -> None:
         """After a refusal the next message goes through the threads, and is answered."""
         self.refuse_one()
-        self.assertEqual(self.runs_of(1), 2)
+        self.assertEqual(self.had_for(1), 1)
 
     def test_peace_returns(self) -> None:
         """A while after the last refusal messages are judged directly again."""
         self.refuse_one()
         self.now.advance(61)
-        self.assertEqual(self.runs_of(1), 0)
+        self.assertEqual(self.had_for(1), 0)
 
     def test_long(self) -> None:
         """A long message always goes through the threads."""
-        self.assertEqual(self.runs_of(3000), 2)
+        self.assertEqual(self.had_for(3000), 1)
 
     def test_refused_there(self) -> None:
         """What the threads refuse goes no further."""
         self.refuse_one()
         forged = SoapClient(NC, URL, self.stub, pair()[1], self.now)
         self.assertIn("not one that is trusted", self.failed(call(forged), RemoteFault).message)
-        self.assertEqual(self.threads.runs, 1)
+        self.assertEqual(self.threads.had, 1)
+
+    def test_unsigned(self) -> None:
+        """Where nothing is signed, everybody is a stranger."""
+        resource = SoapResource(NC, NodeApi(), None, self.now, apart=self.threads)
+        caller = SoapClient(NC, URL, cast(HTTPClient, StubTreq(resource)), None, self.now)
+        (values,) = call(caller)
+        self.assertEqual((values["nodeStatus"], self.threads.had), ("ok", 1))
 
 
 class MakingTests(Case):

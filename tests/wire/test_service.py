@@ -1,5 +1,7 @@
 """Tests of the binding between api objects and contracts."""
 
+import gc
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +24,17 @@ from tests.auth.wsse.messages import at_once
 from tests.wire.apis import NC, NodeApi
 
 NOBODY = Caller(None, "")
+
+
+class Values(dict[str, Any]):
+    """Values that can be watched."""
+
+
+def answered(
+    service: BoundService, element: etree._Element, caller: Caller = NOBODY, given: str = "c-0"
+) -> str:
+    """Return the text of the reply to an element."""
+    return at_once(service.answer(service.asked(element, caller), given))
 
 
 def request(name: str, content: str = "", namespace: str = NC.namespace) -> etree._Element:
@@ -80,7 +93,7 @@ class BindingTests(SynchronousTestCase):
             service = BoundService(contract, Api())
             for described in contract.operations.values():
                 with self.assertRaises((Unsupported, ContractViolation)):
-                    at_once(service.answer(etree.Element(described.request.element), NOBODY, "-"))
+                    answered(service, etree.Element(described.request.element))
 
 
 class DispatchTests(SynchronousTestCase):
@@ -93,7 +106,7 @@ class DispatchTests(SynchronousTestCase):
 
     def answer(self, element: etree._Element, caller: Caller = NOBODY) -> str:
         """Return the reply's text."""
-        return at_once(self.service.answer(element, caller, "c-0"))
+        return answered(self.service, element, caller)
 
     def test_call_and_reply(self) -> None:
         """The method gets the values and the caller; its values come back as text."""
@@ -143,8 +156,33 @@ class DispatchTests(SynchronousTestCase):
 
         service = BoundService(NC, Api())
         for content in ("<correlationId>c-1</correlationId>", ""):
-            at_once(service.answer(request("ncPowerDown", content), NOBODY, "c-0"))
+            answered(service, request("ncPowerDown", content))
         self.assertEqual(seen, ["c-1", "c-0"])
+
+    def test_nothing_stays(self) -> None:
+        """What a call held is freed with it, also where the method failed: no garbage is left."""
+        made: list[weakref.ref[Values]] = []
+
+        class Api(NodeApi):
+            unbuilt = (*NodeApi.unbuilt, "ncDescribeResource")
+            describe_resource = None  # type: ignore[assignment]
+
+            @operation("ncPowerDown")
+            async def power_down(self, call: Call) -> Mapping[str, Any]:
+                """Make values, and fail if it is asked to."""
+                values = Values({"return": True})
+                made.append(weakref.ref(values))
+                if call.body["userId"] == "fail":
+                    raise Unsupported("as asked")
+                return values
+
+        service = BoundService(NC, Api())
+        gc.disable()
+        self.addCleanup(gc.enable)
+        answered(service, request("ncPowerDown"))
+        with self.assertRaises(Unsupported):
+            answered(service, request("ncPowerDown", "<userId>fail</userId>"))
+        self.assertEqual([each() for each in made], [None, None])
 
     def test_nested_correlation(self) -> None:
         """Where inherited fields are nested the correlation id is found in there."""
@@ -166,6 +204,6 @@ class DispatchTests(SynchronousTestCase):
             "</EucalyptusMessage></StorageRequestType><volumeId>vol-1</volumeId>",
             contract.namespace,
         )
-        text = at_once(BoundService(contract, Api()).answer(element, NOBODY, "-"))
+        text = answered(BoundService(contract, Api()), element, given="-")
         self.assertEqual(seen, ["c-9"])
         self.assertTrue(text.startswith('<euca:DeleteStorageVolumeResponseType xmlns:euca="'))

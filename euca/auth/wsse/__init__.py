@@ -21,21 +21,13 @@ from euca.auth.wsse.policy import (
 )
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.auth.wsse.sign import Addressing, fault_envelope, signed_envelope, unsigned_envelope
-from euca.auth.wsse.verify import (
-    Elsewhere,
-    Verified,
-    prove_reply,
-    prove_request,
-    verify_reply,
-    verify_request,
-)
+from euca.auth.wsse.verify import Verified, verify_reply, verify_request
 
 __all__ = [
     "CLUSTER",
     "INTERNAL",
     "USER",
     "Addressing",
-    "Elsewhere",
     "FileReplays",
     "IssuerTrust",
     "MemoryReplays",
@@ -49,8 +41,6 @@ __all__ = [
     "Trust",
     "Verified",
     "fault_envelope",
-    "prove_reply",
-    "prove_request",
     "signed_envelope",
     "unsigned_envelope",
     "verify_reply",

@@ -1,19 +1,16 @@
 """Proves who signed an envelope, and returns the one element that may be acted on.
 
-The lxml tree must have been parsed on the thread that calls: xmlsec works on the very same tree
-without Python's lock. So what leaves for another thread leaves as bytes and is parsed there anew
-(`Elsewhere`): a long list costs less so than making the reactor wait, and of a stranger's message
-nothing stays behind. Only the element returned may be dispatched; the envelope around it is of no
-further interest.
+xmlsec works on lxml's tree without Python's lock, so a tree must be judged in the thread that
+parsed it: here, or in another that is given as `place`. Only the element returned may be
+dispatched; the envelope around it is of no further interest.
 """
 
 import functools
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import xmlsec
-from attrs import field, frozen
+from attrs import frozen
 from lxml import etree
 
 from euca.auth.keyring import Certificate
@@ -21,11 +18,12 @@ from euca.auth.wsse.claim import Claim, Issued, examine
 from euca.auth.wsse.names import WSU, WSU_ID
 from euca.auth.wsse.policy import IssuerTrust, Policy, Security, SecurityRefused, Signer, Trust
 from euca.model.identifiers import uuid7_time
-from euca.threads import Offload
+from euca.threads import Immediate, Offload
 
 _REQUEST_HEADERS = frozenset({"To", "Action", "MessageID"})
 _REPLY_HEADERS = frozenset({"Action", "MessageID", "RelatesTo"})
 _URN = "urn:uuid:"
+_HERE = Immediate()
 
 
 @frozen
@@ -45,39 +43,15 @@ class Verified:
     """Local names of the parts that the signature covers."""
 
 
-@frozen
-class Elsewhere:
-    """Other threads for judging a message, given as its bytes; `parse` makes a tree of them."""
-
-    raw: bytes = field(repr=False)
-    parse: Callable[[bytes], etree._Element]
-    threads: Offload
-
-
-async def prove_request(elsewhere: Elsewhere, security: Security) -> Signer:
-    """Return who signed a request, judged from its bytes without a tree of it in this thread.
-
-    Raises SecurityRefused, and what `parse` raises. Whether it comes in time, and for the first
-    time, is left to `verify_request`.
-    """
-    return await _proven_elsewhere(elsewhere, security, _REQUEST_HEADERS)
-
-
-async def prove_reply(elsewhere: Elsewhere, security: Security) -> Signer:
-    """Return who signed a reply, in the way of `prove_request`."""
-    return await _proven_elsewhere(elsewhere, security, _REPLY_HEADERS)
-
-
 async def verify_request(
-    root: etree._Element, security: Security, now: float, proven: Signer | None = None
+    root: etree._Element, security: Security, now: float, place: Offload = _HERE
 ) -> Verified:
     """Judge a request at `now`, seconds since 1970; raises SecurityRefused.
 
-    `proven` is what `prove_request` found of the very same bytes, if it was asked.
+    `place` runs functions in the thread that parsed it.
     """
     rules = security.rules
-    claim = examine(root, rules, _REQUEST_HEADERS)
-    signer = proven or await _proven(claim, security)
+    claim, signer = await _proven(root, security, _REQUEST_HEADERS, place)
     _in_time(claim, rules, security, signer, now)
     return _verified(claim, signer)
 
@@ -87,18 +61,15 @@ async def verify_reply(
     security: Security,
     now: float,
     message_id: str,
-    proven: Signer | None = None,
+    place: Offload = _HERE,
 ) -> Verified:
-    """Judge the reply to our message `message_id`; raises SecurityRefused.
+    """Judge the reply to our message `message_id`, like a request.
 
-    What relates to a random identifier of ours needs no other proof of freshness. `proven` is
-    what `prove_reply` found of the very same bytes, if it was asked.
+    What relates to a random identifier of ours needs no other proof of freshness.
     """
-    rules = security.rules
-    claim = examine(root, rules, _REPLY_HEADERS)
-    if rules.addressing and claim.headers["RelatesTo"] != message_id:
+    claim, signer = await _proven(root, security, _REPLY_HEADERS, place)
+    if security.rules.addressing and claim.headers["RelatesTo"] != message_id:
         raise SecurityRefused("the reply is to another message")
-    signer = proven or await _proven(claim, security)
     if claim.timestamp is not None:
         _timely(claim, claim.timestamp, security, now)
     return _verified(claim, signer)
@@ -117,20 +88,13 @@ def _verified(claim: Claim, signer: Signer) -> Verified:
     )
 
 
-async def _proven(claim: Claim, security: Security) -> Signer:
+async def _proven(
+    root: etree._Element, security: Security, required: frozenset[str], place: Offload
+) -> tuple[Claim, Signer]:
+    claim = await place.run(examine, root, security.rules, required)
     signer = await _trusted(claim.certificate, security.trust)
-    _hold(claim, signer.certificate)
-    return signer
-
-
-async def _proven_elsewhere(
-    elsewhere: Elsewhere, security: Security, required: frozenset[str]
-) -> Signer:
-    run, rules = elsewhere.threads.run, security.rules
-    certificate = await run(_thd_certificate, elsewhere, rules, required)
-    signer = await _trusted(certificate, security.trust)
-    await run(_thd_hold, elsewhere, rules, required, signer.certificate)
-    return signer
+    await place.run(_hold, claim, signer.certificate)
+    return claim, signer
 
 
 async def _trusted(certificate: bytes | Issued, trust: Trust) -> Signer:
@@ -150,20 +114,6 @@ async def _signer(certificate: bytes | Issued, trust: Trust) -> Signer | None:
     meant = (certificate.issuer, certificate.serial_number)
     signer = await trust.find_issued(*meant)
     return signer if signer and signer.certificate.issued_as(*meant) else None
-
-
-def _thd_certificate(
-    elsewhere: Elsewhere, rules: Policy, required: frozenset[str]
-) -> bytes | Issued:
-    """Return the certificate that a message names, if its shape is the one."""
-    return examine(elsewhere.parse(elsewhere.raw), rules, required).certificate
-
-
-def _thd_hold(
-    elsewhere: Elsewhere, rules: Policy, required: frozenset[str], certificate: Certificate
-) -> None:
-    """Do what `_hold` does from the bytes; the same bytes make the same claim."""
-    _hold(examine(elsewhere.parse(elsewhere.raw), rules, required), certificate)
 
 
 def _hold(claim: Claim, certificate: Certificate) -> None:
