@@ -14,16 +14,21 @@ from euca.clc.ec2 import Operation
 from euca.clc.requests import Caller
 from euca.store.accounts import Account
 from euca.telemetry import trace
+from euca.threads import Offload
 
 log = Logger()
 
 
 @frozen
 class Front:
-    """Carries out operations of the cloud; `new_request_id` makes the id of each request."""
+    """Carries out operations of the cloud; `new_request_id` makes the id of each request.
+
+    Replies are made in the threads.
+    """
 
     cloud: Cloud
     new_request_id: Callable[[], str]
+    threads: Offload
 
     async def perform(
         self, operation: Operation, account: Account, request: Any, request_id: str
@@ -33,4 +38,6 @@ class Front:
             log.info("{op} for {account}", op=operation.name, account=account.name)
             method = attrgetter(operation.method)(self.cloud)
             result = await method(Caller(account, request_id), request)
-            return {"requestId": request_id, **operation.reply(result)}
+            # A list of all instances takes longer to tell than the reactor may wait.
+            values = await self.threads.run(operation.reply, result)
+            return {"requestId": request_id, **values}

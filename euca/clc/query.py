@@ -103,7 +103,8 @@ class QueryInterface:
         operation = self._operation(parameters)
         request = from_query(operation, parameters)
         values = await self.front.perform(operation, account, request, request_id)
-        element = self.contract.render_reply(operation.name, values, namespace)
+        render = self.contract.render_reply
+        element = await self.front.threads.run(render, operation.name, values, namespace)
         return _Reply(http.OK, _DECLARATION + element)
 
     async def _account(self, query: SignedQuery) -> Account:

@@ -99,7 +99,11 @@ def planned(view: View) -> list[Change[World]]:
 
 def endpoint(parts: Parts, cloud: Cloud) -> Endpoint:
     """Return the resource that serves EC2."""
-    front = Front(cloud, lambda: str(uuid.UUID(bytes=parts.random_bytes(16), version=4)))
+
+    def new_request_id() -> str:
+        return str(uuid.UUID(bytes=parts.random_bytes(16), version=4))
+
+    front = Front(cloud, new_request_id, parts.wire.threads)
     contract = parts.contract
     security = parts.wire.security("CLC", USER, UserCertificates(parts.database))
     operations = soap_operations(contract, front, parts.database)

@@ -147,7 +147,8 @@ class Contract:
         reply = self.operations[operation].reply
         text = self.write(reply, values)
         if namespace is not None:
-            text = reply.write(values, namespace)
+            # It is declared once, in the root's start tag.
+            text = text.replace(f'="{self.namespace}"', f'="{namespace}"', 1)
         return text.encode("utf-8")
 
     def _failed(self, element: etree._Element) -> bool:

@@ -8,7 +8,7 @@ HTTP 500 as SOAP 1.1 has it. A GET with ?wsdl serves the authored file.
 import secrets
 import uuid
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address as IPv4
 from ipaddress import IPv6Address as IPv6
 from ipaddress import ip_address
@@ -91,7 +91,7 @@ class SoapResource(Resource):
         api: object,
         security: Security | None,
         clock: IReactorTime,
-        threads: Offload | None = None,
+        threads: Offload = _HERE,
         apart: Offloads | None = None,
         max_body: int = _MAX_BODY,
         random_bytes: RandomBytes = secrets.token_bytes,
@@ -105,7 +105,6 @@ class SoapResource(Resource):
         self._service = BoundService(contract, api, threads)
         self._security = security
         self._clock = clock
-        self._threads = threads
         self._apart = apart
         self._wary_until = 0.0
         self._max_body = max_body
@@ -152,24 +151,24 @@ class SoapResource(Resource):
     async def _reply(self, raw: bytes, here: IAddress) -> tuple[int, bytes]:
         """Return HTTP status and envelope of the reply."""
         name = self._contract.name
-        received = await self._answer(raw, here)
-        if isinstance(received, SoapFault):
-            self._trace.note("in", name, raw, f"refused: {received.text}")
+        answered = await self._answer(raw, here)
+        if isinstance(answered, SoapFault):
+            self._trace.note("in", name, raw, f"refused: {answered.text}")
             status = http.INTERNAL_SERVER_ERROR
-            reply = rendered(received, plain=self._contract.namespace == CLUSTER_NAMESPACE)
+            reply = rendered(answered, plain=self._contract.namespace == CLUSTER_NAMESPACE)
         else:
             self._trace.note("in", name, raw, "answered")
-            status = http.OK
-            reply = await (self._threads or _HERE).run(self._envelope, *received)
+            status, reply = http.OK, answered
         self._trace.note("out", name, reply, f"HTTP {status}")
         return status, reply
 
-    async def _answer(self, raw: bytes, here: IAddress) -> tuple[_Received, str] | SoapFault:
-        """Return what was received and the reply's payload, or the fault that answers it."""
+    async def _answer(self, raw: bytes, here: IAddress) -> bytes | SoapFault:
+        """Return the envelope of the reply, or the fault that answers the message."""
         correlation = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
         try:
             received = await self._received(raw, here)
-            payload = await self._service.answer(received.asked, correlation)
+            seal = partial(self._envelope, received)
+            return await self._service.answer(received.asked, correlation, seal)
         except (ContractViolation, UnknownOperation) as error:
             return SoapFault("soapenv:Client", str(error))
         except MalformedEnvelope as error:
@@ -190,7 +189,6 @@ class SoapResource(Resource):
             with correlated(correlation):
                 self._log.failure("{contract} failed", contract=self._contract.name)
             return SoapFault("soapenv:Server", f"Internal error {correlation}")
-        return received, payload
 
     async def _received(self, raw: bytes, here: IAddress) -> _Received:
         wary = self._security is None or self._clock.seconds() < self._wary_until

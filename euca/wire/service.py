@@ -28,8 +28,8 @@ from euca.wire.contract import Contract, ContractViolation, Operation
 from euca.wire.models import application
 
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Mapping[str, Any]]])
+T = TypeVar("T")
 _OPERATION = "wire_operation"
-_LONG_LIST = 100
 _HERE = Immediate()
 
 
@@ -72,7 +72,7 @@ class Caller:
 class BoundService:
     """An api object behind its contract: verified element in, reply text out."""
 
-    def __init__(self, contract: Contract, api: object, threads: Offload | None = None) -> None:
+    def __init__(self, contract: Contract, api: object, threads: Offload = _HERE) -> None:
         self._threads = threads
         self._methods = _bound(contract, api)
         self._contract = contract
@@ -101,42 +101,36 @@ class BoundService:
         context.in_protocol.deserialize(context, "request")
         return context
 
-    async def answer(self, context: MethodContext, correlation: str) -> str:
-        """Run the operation that was asked for and return the reply's canonical text.
+    async def answer(self, context: MethodContext, correlation: str, seal: Callable[[str], T]) -> T:
+        """Run the operation that was asked for; return what `seal` makes of the reply's text.
 
-        Raises BrokenReply for a reply of ours that breaks the contract, and what the method
-        raises.
+        The text, canonical, is written and sealed in the threads. Raises BrokenReply for a reply
+        of ours that breaks the contract, and what the method raises.
         """
         correlation = _correlation(context.in_object) or correlation
         try:
             # spyne calls a coroutine function here, which cannot raise before it is awaited.
             self._server.get_out_object(context)
             with correlated(correlation):
-                values = await context.out_object[0]
-            context.out_object = [values]
-            return await self._written(context, values)
+                context.out_object = [await context.out_object[0]]
+            return await self._threads.run(lambda: seal(_written(context)))
         finally:
             # To close it would be to collect garbage, for tens of milliseconds. Its parts refer
             # to it: emptied, it is freed at once, and with it the long lists that it holds.
             vars(context).clear()
-
-    async def _written(self, context: MethodContext, values: Mapping[str, Any]) -> str:
-        place = self._threads if self._threads and _is_long(values) else _HERE
-        try:
-            await place.run(context.out_protocol.serialize, context, "response")
-        except ContractViolation as error:
-            raise BrokenReply(str(error)) from error
-        text: str = context.out_document
-        return text
 
 
 class BrokenReply(Exception):
     """A method returned values that its contract does not allow."""
 
 
-def _is_long(values: Mapping[str, Any]) -> bool:
-    """Tell whether values have a list that takes long to write."""
-    return any(isinstance(value, list) and len(value) >= _LONG_LIST for value in values.values())
+def _written(context: MethodContext) -> str:
+    try:
+        context.out_protocol.serialize(context, "response")
+    except ContractViolation as error:
+        raise BrokenReply(str(error)) from error
+    text: str = context.out_document
+    return text
 
 
 def _correlation(values: Any) -> str:

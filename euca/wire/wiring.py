@@ -20,7 +20,7 @@ from euca.auth.keyring import Identity
 from euca.auth.wsse import Policy, Security, Trust
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.config import Configuration
-from euca.threads import InTurn, Offload, Offloads, ShortLived, Threads
+from euca.threads import Immediate, InTurn, Offload, Offloads, ShortLived, Threads
 from euca.wire.client import SoapClient
 from euca.wire.contract import Contract
 from euca.wire.resource import SoapResource
@@ -41,14 +41,14 @@ class Wire:
     """How a component exchanges messages; by default strictly, in memory and unseen.
 
     `mode_of` says how strict the messages of a service are judged, and `window` by how many
-    seconds clocks may differ. Long replies are written in `threads`; long messages, and those of
+    seconds clocks may differ. Replies are written in `threads`; long messages, and those of
     strangers, are read `apart`.
     """
 
     mode_of: Callable[[str], str] = _always_strict
     window: float = WINDOW
     replays: Replays = field(factory=MemoryReplays)
-    threads: Offload | None = None
+    threads: Offload = field(factory=Immediate)
     apart: Offloads | None = None
     trace: WireTrace = field(factory=Untraced)
 

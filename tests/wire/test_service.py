@@ -34,7 +34,7 @@ def answered(
     service: BoundService, element: etree._Element, caller: Caller = NOBODY, given: str = "c-0"
 ) -> str:
     """Return the text of the reply to an element."""
-    return at_once(service.answer(service.asked(element, caller), given))
+    return at_once(service.answer(service.asked(element, caller), given, str))
 
 
 def request(name: str, content: str = "", namespace: str = NC.namespace) -> etree._Element:
