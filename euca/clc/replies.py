@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from euca.clc.image import Image, Kind
@@ -17,11 +18,16 @@ from euca.model.machine import NO_ADDRESS
 
 Values = Mapping[str, Any]
 
+# What many items of a list say alike is one value: thousands are told while others wait.
+_NO_ITEMS: Values = {"item": ()}
+_UNMONITORED: Values = {"state": "false"}
+
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+@cache
 def _state(state: State) -> Values:
     return {"code": state.code, "name": state.value}
 
@@ -40,7 +46,7 @@ def zones(found: Sequence[Zone]) -> Values:
                     "zoneName": zone.name,
                     "zoneState": zone.state,
                     "regionName": "",
-                    "messageSet": {"item": []},
+                    "messageSet": _NO_ITEMS,
                 }
                 for zone in found
             ]
@@ -77,7 +83,7 @@ def _image(image: Image) -> Values:
         "imageState": "available",
         "imageOwnerId": image.owner,
         "isPublic": image.public,
-        "productCodes": {"item": []},
+        "productCodes": _NO_ITEMS,
         "architecture": image.architecture,
         "imageType": image.kind.value,
         "kernelId": image.kernel_id,
@@ -87,7 +93,7 @@ def _image(image: Image) -> Values:
         "description": image.description,
         "rootDeviceType": "instance-store",
         "rootDeviceName": "/dev/sda1",
-        "blockDeviceMapping": {"item": []},
+        "blockDeviceMapping": _NO_ITEMS,
     }
 
 
@@ -136,20 +142,20 @@ def _instance(instance: Instance) -> Values:
         "reason": str(reason),
         "keyName": instance.key_name or None,
         "amiLaunchIndex": str(instance.launch_index),
-        "productCodes": {"item": []},
+        "productCodes": _NO_ITEMS,
         "instanceType": instance.vm_type.name,
         "launchTime": _time(instance.launched),
         "placement": {"availabilityZone": instance.cluster},
         "kernelId": boot.kernel_id,
         "ramdiskId": boot.ramdisk_id,
         "platform": boot.platform,
-        "monitoring": {"state": "false"},
+        "monitoring": _UNMONITORED,
         "privateIpAddress": None if private == NO_ADDRESS else private,
         "ipAddress": None if public == NO_ADDRESS else public,
         "stateReason": _state_reason(instance),
         "rootDeviceType": "instance-store",
         "rootDeviceName": "/dev/sda1",
-        "blockDeviceMapping": {"item": []},
+        "blockDeviceMapping": _NO_ITEMS,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -131,6 +132,7 @@ class KeyPairRecord:
 # Instances
 
 
+@lru_cache(maxsize=4096)  # the same row is the same instance, and lists are read again and again
 def _instance(row: Row[Any]) -> Instance:
     return Instance(
         identifier=row.identifier,

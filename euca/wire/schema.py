@@ -106,7 +106,7 @@ class Compiler:
     def _choices(self, node: etree._Element) -> bool:
         """Whether a type, or one that it extends, has a choice."""
         bases = [_type_name(one, "base")[1] for one in node.iter(f"{{{XS}}}extension")]
-        own = next(node.iter(f"{{{XS}}}choice"), None) is not None
+        own = any(_is_choice(one) for one in node.iter(f"{{{XS}}}choice"))
         return own or any(self.record(base).choices for base in bases)
 
     def _content(self, node: etree._Element, where: str) -> tuple[list[Field], list[Attribute]]:
@@ -138,7 +138,7 @@ class Compiler:
         """Return the fields of a sequence or choice; those of a choice may each be absent."""
         if set(group.attrib):
             raise UnknownConstruct(f"a {_local(group)} with attributes in {where}")
-        optional = optional or _local(group) == "choice"
+        optional = optional or _is_choice(group)
         fields: list[Field] = []
         for child in _children(group):
             match _local(child):
@@ -186,6 +186,11 @@ def _type_name(node: etree._Element, attribute: str) -> tuple[str | None, str]:
 
 def _children(node: etree._Element) -> list[etree._Element]:
     return [child for child in node if isinstance(child.tag, str) and child.tag not in _IGNORED]
+
+
+def _is_choice(group: etree._Element) -> bool:
+    """Whether some of a group's members exclude each other: a choice of one is none."""
+    return _local(group) == "choice" and len(_children(group)) > 1
 
 
 def _local(node: etree._Element) -> str:

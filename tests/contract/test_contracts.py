@@ -59,7 +59,7 @@ def _theirs(fields: Any, types: Any, *, optional: bool = False) -> list[Any]:
     rows: list[Any] = []
     for row in fields:
         if row[0] == "choice":
-            rows += _theirs(row[1], types, optional=True)
+            rows += _theirs(row[1], types, optional=len(row[1]) > 1)
         elif row[0].startswith("@"):
             rows.append([row[0], row[1]])
         else:
