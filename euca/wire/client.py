@@ -30,7 +30,7 @@ from euca.auth.wsse import (
     unsigned_envelope,
     verify_reply,
 )
-from euca.auth.wsse.names import SOAP
+from euca.auth.wsse.names import SOAP_11
 from euca.model.identifiers import uuid7
 from euca.threads import Offload, Offloads
 from euca.wire.contract import Contract, ContractViolation, Operation
@@ -201,7 +201,9 @@ class SoapClient:
                 envelope = await place.run(parse, raw)
             except MalformedEnvelope as error:
                 raise Unreachable(self.url, f"answered HTTP {status}, no SOAP: {error}") from error
-            if envelope.payload.tag == f"{{{SOAP}}}Fault":
+            if envelope.soap is not SOAP_11:  # which we speak, and no 2.0 client would take another
+                raise Unreachable(self.url, f"answered HTTP {status} in another version of SOAP")
+            if envelope.payload.tag == SOAP_11.fault:
                 raise _fault(envelope.payload)
             try:
                 payload = await self._proven(envelope, sent.message_id, place)

@@ -1,6 +1,6 @@
 """Takes an envelope in, with limits that come before any cost.
 
-SOAP 1.1 forbids document types and processing instructions, and no peer sends comments or CDATA
+SOAP forbids document types and processing instructions, and no peer sends comments or CDATA
 sections, with which a signed text can be made to read otherwise than it was signed. All of them
 begin with two characters that a message has no other use for, so one search of the bytes refuses
 them before anything is parsed. The parser itself takes UTF-8 only, expands nothing and fetches
@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from attrs import frozen
 from lxml import etree
 
-from euca.auth.wsse.names import BODY, ENVELOPE, HEADER, MUST_UNDERSTAND, SECURITY, WSA
+from euca.auth.wsse.names import BY_ENVELOPE, SECURITY, WSA, Soap
 from euca.threads import Immediate, Offload, Offloads
 
 _DECLARATION = re.compile(
@@ -47,13 +47,14 @@ _HERE = Immediate()
 
 
 class MalformedEnvelope(Exception):
-    """The bytes are no SOAP 1.1 envelope that could be dispatched."""
+    """The bytes are no SOAP envelope that could be dispatched."""
 
 
 @frozen
 class Envelope:
     """A parsed envelope: exactly an optional Header and a Body with one element."""
 
+    soap: Soap
     root: etree._Element
     header: etree._Element | None
     payload: etree._Element
@@ -74,18 +75,19 @@ class Envelope:
 def parse(raw: bytes) -> Envelope:
     """Parse an envelope; raises MalformedEnvelope. The tree belongs to the calling thread."""
     root = _root(_without_declaration(raw))
-    if root.tag != ENVELOPE:
-        raise MalformedEnvelope("this is no SOAP 1.1 Envelope")
+    soap = BY_ENVELOPE.get(str(root.tag))
+    if soap is None:
+        raise MalformedEnvelope("this is no Envelope of SOAP 1.1 or 1.2")
     children = list(root)
-    header = children.pop(0) if children and children[0].tag == HEADER else None
-    if [child.tag for child in children] != [BODY]:
+    header = children.pop(0) if children and children[0].tag == soap.header else None
+    if [child.tag for child in children] != [soap.body]:
         raise MalformedEnvelope("an Envelope holds a Header, if any, and one Body")
     (body,) = children
     if len(body) != 1:
         raise MalformedEnvelope("the Body must hold exactly one element")
     if header is not None:
-        _understood(header)
-    return Envelope(root, header, body[0])
+        _understood(header, soap)
+    return Envelope(soap, root, header, body[0])
 
 
 def _without_declaration(raw: bytes) -> bytes:
@@ -108,12 +110,12 @@ def _root(raw: bytes) -> etree._Element:
     return root
 
 
-def _understood(header: etree._Element) -> None:
+def _understood(header: etree._Element, soap: Soap) -> None:
     for block in header:
         tag = str(block.tag)
         if tag == SECURITY or tag.startswith(f"{{{WSA}}}"):
             continue
-        if block.get(MUST_UNDERSTAND, "0").strip() in ("1", "true"):
+        if block.get(soap.must_understand, "0").strip() in ("1", "true"):
             raise MalformedEnvelope(f"the header {tag.rpartition('}')[2]} is not understood")
 
 

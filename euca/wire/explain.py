@@ -29,7 +29,7 @@ from euca.auth.wsse import (
     verify_reply,
     verify_request,
 )
-from euca.auth.wsse.names import SOAP, WSU
+from euca.auth.wsse.names import SOAP_11, WSU
 from euca.model.identifiers import uuid7_time
 from euca.wire.contract import (
     CLUSTER_NAMESPACE,
@@ -78,11 +78,8 @@ def explain(raw: bytes, known: Iterable[Contract], trust: Trust | None = None) -
         envelope = parse(envelope_bytes)
     except MalformedEnvelope as error:
         return Explanation((*lines, f"refused    {error}"))
-    if envelope.payload.tag == f"{{{SOAP}}}Fault":
-        code = envelope.payload.findtext("faultcode")
-        return Explanation(
-            (*lines, f"fault      {code}: {envelope.payload.findtext('faultstring')}")
-        )
+    if envelope.payload.tag == envelope.soap.fault:
+        return Explanation((*lines, f"fault      {_fault(envelope)}"))
     addressing = envelope.addressing()
     lines += [
         f"{name.lower():10s} {addressing[name]}"
@@ -93,6 +90,14 @@ def explain(raw: bytes, known: Iterable[Contract], trust: Trust | None = None) -
     lines += about
     taken, security = _security_lines(envelope_bytes, envelope, trust or Carried())
     return Explanation((*lines, *security), fits and taken)
+
+
+def _fault(envelope: Envelope) -> str:
+    fault, names = envelope.payload, {"s": envelope.soap.namespace}
+    if envelope.soap is SOAP_11:
+        return f"{fault.findtext('faultcode')}: {fault.findtext('faultstring')}"
+    codes = [value.text or "" for value in fault.findall("s:Code//s:Value", names)]
+    return f"{'.'.join(codes)}: {fault.findtext('s:Reason/s:Text', None, names)}"
 
 
 def _split(raw: bytes) -> tuple[list[str], bytes]:

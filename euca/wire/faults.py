@@ -3,6 +3,7 @@
 from attrs import frozen
 
 from euca.auth.wsse import fault_envelope
+from euca.auth.wsse.names import SOAP_11, Soap
 from euca.model import errors
 from euca.wire.lexical import escape
 
@@ -68,9 +69,9 @@ def answer(error: errors.CloudError) -> Answer:
     return Answer(500, "InternalError", "Server.InternalError", error.message)
 
 
-def rendered(fault: SoapFault, *, plain: bool) -> bytes:
+def rendered(fault: SoapFault, soap: Soap = SOAP_11, *, plain: bool) -> bytes:
     """Return the envelope of a fault; for plain peers what is beyond ASCII becomes a ?."""
     text = "".join(c if c.isprintable() or c == "\n" else "?" for c in fault.text)
     if plain:
         text = text.encode("ascii", "replace").decode("ascii")
-    return fault_envelope(escape(fault.code), escape(text))
+    return fault_envelope(escape(fault.code), escape(text), soap)

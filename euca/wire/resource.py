@@ -2,7 +2,8 @@
 
 A POST is parsed with limits, its signature verified, and the one verified element dispatched;
 the reply is checked against the contract, signed and sent. What goes wrong becomes a SOAP fault,
-HTTP 500 as SOAP 1.1 has it. A GET with ?wsdl serves the authored file.
+HTTP 500 as SOAP 1.1 has it. SOAP 1.2 is taken too, and answered in kind. A GET with ?wsdl serves
+the authored file.
 """
 
 import secrets
@@ -12,10 +13,10 @@ from functools import lru_cache, partial
 from ipaddress import IPv4Address as IPv4
 from ipaddress import IPv6Address as IPv6
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import define, field, frozen
+from spyne import MethodContext
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -33,6 +34,7 @@ from euca.auth.wsse import (
     unsigned_envelope,
     verify_request,
 )
+from euca.auth.wsse.names import SOAP_11, SOAP_12, Soap
 from euca.model.errors import CloudError
 from euca.model.identifiers import uuid7
 from euca.telemetry.trace import correlated
@@ -47,10 +49,10 @@ from euca.wire.trace import Untraced, WireTrace
 
 _MAX_BODY = 8 << 20
 _WARY_SECONDS = 60.0
-_CONTENT_TYPE = b"text/xml;charset=UTF-8"
 _PLAIN_TEXT = b"text/plain; charset=UTF-8"
 _TOO_LARGE = b"the message is too large\n"
-_TAKEN_TYPES = (b"", b"text/xml", b"application/xml", b"application/soap+xml")
+_MEDIA_12 = SOAP_12.media.encode("ascii")  # which names the action itself, if anything does
+_TAKEN_TYPES = (b"", b"text/xml", b"application/xml", _MEDIA_12)
 _RELATION = ' wsa:RelationshipType="http://www.w3.org/2005/08/addressing/reply"'
 
 _HERE = Immediate()
@@ -59,14 +61,16 @@ _UNTRACED = Untraced()
 RandomBytes = Callable[[int], bytes]
 
 
-@frozen
-class _Received:
-    """A request that may be dispatched, and what its reply needs of it."""
+@define
+class _Exchange:
+    """One message, where it came in, and what its reply needs of it as soon as that is known."""
 
-    asked: Any
-    message_id: str
-    to: str
-    action: str
+    raw: bytes = field(repr=False)
+    here: IAddress
+    soap: Soap = SOAP_11
+    message_id: str = ""
+    to: str = ""
+    action: str = ""
 
 
 @frozen
@@ -122,9 +126,10 @@ class SoapResource(Resource):
 
     def render_POST(self, request: Request) -> int | bytes:
         """Answer a SOAP request."""
-        if self._needs_action and not request.requestHeaders.hasHeader(b"SOAPAction"):
-            return _plain(request, http.NOT_FOUND, b"there is no SOAPAction header\n")
         media = (request.getHeader(b"Content-Type") or b"").split(b";")[0].strip().lower()
+        named = request.requestHeaders.hasHeader(b"SOAPAction") or media == _MEDIA_12
+        if self._needs_action and not named:
+            return _plain(request, http.NOT_FOUND, b"there is no SOAPAction header\n")
         if media not in _TAKEN_TYPES:
             return _plain(request, http.UNSUPPORTED_MEDIA_TYPE, b"a message is text/xml\n")
         if _length(request) > self._max_body:
@@ -145,30 +150,28 @@ class SoapResource(Resource):
             raw += piece
         if len(raw) > self._max_body:
             return _Reply(http.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, _PLAIN_TEXT)
-        status, envelope = await self._reply(raw, request.getHost())
-        return _Reply(status, envelope, _CONTENT_TYPE)
+        return await self._reply(_Exchange(raw, request.getHost()))
 
-    async def _reply(self, raw: bytes, here: IAddress) -> tuple[int, bytes]:
-        """Return HTTP status and envelope of the reply."""
-        name = self._contract.name
-        answered = await self._answer(raw, here)
+    async def _reply(self, exchange: _Exchange) -> _Reply:
+        name, raw = self._contract.name, exchange.raw
+        answered = await self._answer(exchange)
         if isinstance(answered, SoapFault):
             self._trace.note("in", name, raw, f"refused: {answered.text}")
+            plain = self._contract.namespace == CLUSTER_NAMESPACE
             status = http.INTERNAL_SERVER_ERROR
-            reply = rendered(answered, plain=self._contract.namespace == CLUSTER_NAMESPACE)
+            envelope = rendered(answered, exchange.soap, plain=plain)
         else:
             self._trace.note("in", name, raw, "answered")
-            status, reply = http.OK, answered
-        self._trace.note("out", name, reply, f"HTTP {status}")
-        return status, reply
+            status, envelope = http.OK, answered
+        self._trace.note("out", name, envelope, f"HTTP {status}")
+        return _Reply(status, envelope, f"{exchange.soap.media};charset=UTF-8".encode())
 
-    async def _answer(self, raw: bytes, here: IAddress) -> bytes | SoapFault:
+    async def _answer(self, exchange: _Exchange) -> bytes | SoapFault:
         """Return the envelope of the reply, or the fault that answers the message."""
         correlation = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
         try:
-            received = await self._received(raw, here)
-            seal = partial(self._envelope, received)
-            return await self._service.answer(received.asked, correlation, seal)
+            asked = await self._asked(exchange)
+            return await self._service.answer(asked, correlation, partial(self._sealed, exchange))
         except (ContractViolation, UnknownOperation) as error:
             return SoapFault("soapenv:Client", str(error))
         except MalformedEnvelope as error:
@@ -190,33 +193,38 @@ class SoapResource(Resource):
                 self._log.failure("{contract} failed", contract=self._contract.name)
             return SoapFault("soapenv:Server", f"Internal error {correlation}")
 
-    async def _received(self, raw: bytes, here: IAddress) -> _Received:
+    async def _asked(self, exchange: _Exchange) -> MethodContext:
+        """Return what a message asks for, proven where anything is signed, and read."""
         wary = self._security is None or self._clock.seconds() < self._wary_until
-        async with workplace(raw, self._apart, wary=wary) as place:
-            envelope = await place.run(parse, raw)
+        async with workplace(exchange.raw, self._apart, wary=wary) as place:
+            envelope = await place.run(parse, exchange.raw)
+            exchange.soap = envelope.soap
             if self._security is None:
-                return await self._unproven(envelope, place)
-            return await self._proven(envelope, self._security, here, place)
+                return await self._unproven(exchange, envelope, place)
+            return await self._proven(exchange, envelope, self._security, place)
 
-    async def _unproven(self, envelope: Envelope, place: Offload) -> _Received:
+    async def _unproven(
+        self, exchange: _Exchange, envelope: Envelope, place: Offload
+    ) -> MethodContext:
         addressing = envelope.addressing()
-        caller = Caller(None, addressing.get("MessageID", ""))
-        asked = await place.run(self._service.asked, envelope.payload, caller)
-        to, action = addressing.get("To", ""), addressing.get("Action", "")
-        return _Received(asked, caller.message_id, to, action)
+        exchange.message_id = addressing.get("MessageID", "")
+        exchange.to, exchange.action = addressing.get("To", ""), addressing.get("Action", "")
+        caller = Caller(None, exchange.message_id)
+        return await place.run(self._service.asked, envelope.payload, caller)
 
     async def _proven(
-        self, envelope: Envelope, security: Security, here: IAddress, place: Offload
-    ) -> _Received:
+        self, exchange: _Exchange, envelope: Envelope, security: Security, place: Offload
+    ) -> MethodContext:
         now = self._clock.seconds()
         verified = await verify_request(envelope.root, security, now, place)
         if security.policy.addressing:
             self._right_action(envelope, verified.action)
             if security.strict:
-                _addressed(verified.to, here)
+                _addressed(verified.to, exchange.here)
+        exchange.message_id = verified.message_id
+        exchange.to, exchange.action = verified.to, verified.action
         caller = Caller(verified.signer, verified.message_id)
-        asked = await place.run(self._service.asked, verified.body, caller)
-        return _Received(asked, caller.message_id, verified.to, verified.action)
+        return await place.run(self._service.asked, verified.body, caller)
 
     def _right_action(self, envelope: Envelope, action: str) -> None:
         """Refuse a signed Action that is not the operation's: the Body may not be signed."""
@@ -224,12 +232,13 @@ class SoapResource(Resource):
         if operation is not None and operation.action != action:
             raise SecurityRefused("the signed Action is not the operation in the Body")
 
-    def _envelope(self, received: _Received, payload: str) -> bytes:
+    def _sealed(self, exchange: _Exchange, payload: str) -> bytes:
+        """Return the envelope around a reply, signed where replies are."""
         now = self._clock.seconds()
         security = self._security
-        headers = self._headers(received, now)
+        headers = self._headers(exchange, now)
         if security is None or not security.policy.replies_signed:
-            return unsigned_envelope(headers, payload)
+            return unsigned_envelope(headers, payload, exchange.soap)
         assert security.identity is not None
         return signed_envelope(
             security.policy,
@@ -239,23 +248,24 @@ class SoapResource(Resource):
             now=now,
             lifetime=security.lifetime,
             new_id=lambda: str(uuid.UUID(bytes=self._random_bytes(16), version=4)),
+            soap=exchange.soap,
         )
 
-    def _headers(self, received: _Received, now: float) -> Sequence[Addressing]:
+    def _headers(self, exchange: _Exchange, now: float) -> Sequence[Addressing]:
         """Return the reply's WS-Addressing headers, in the order in which C peers send them."""
         addressed = (
             self._needs_action
             if self._security is None
             else self._security.policy.replies_addressed
         )
-        if not addressed or not received.message_id:
+        if not addressed or not exchange.message_id:
             return ()
         own = f"urn:uuid:{uuid7(now, self._random_bytes)}"
         return (
-            Addressing("Action", escape(received.action)),
-            Addressing("From", f"<wsa:Address>{escape(received.to)}</wsa:Address>"),
+            Addressing("Action", escape(exchange.action)),
+            Addressing("From", f"<wsa:Address>{escape(exchange.to)}</wsa:Address>"),
             Addressing("MessageID", own),
-            Addressing("RelatesTo", escape(received.message_id), _RELATION),
+            Addressing("RelatesTo", escape(exchange.message_id), _RELATION),
         )
 
     def _crashed(self, failure: Failure, request: Request, gone: Sequence[Failure]) -> None:

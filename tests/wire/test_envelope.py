@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
-from euca.auth.wsse.names import SOAP, WSA
+from euca.auth.wsse.names import SOAP, SOAP_11, SOAP_12, WSA
 from euca.wire.envelope import MalformedEnvelope, parse
 
 BODY = b"<s:Body><a xmlns='http://a/'/></s:Body>"
@@ -101,10 +101,20 @@ class EnvelopeTests(SynchronousTestCase):
             self.refused(envelope(content))
 
     def test_other_roots(self) -> None:
-        """SOAP 1.2, other documents, and no XML at all are refused."""
-        self.refused(envelope().replace(SOAP.encode(), b"http://www.w3.org/2003/05/soap-envelope"))
+        """Other versions of SOAP, other documents, and no XML at all are refused."""
+        self.refused(envelope().replace(SOAP.encode(), b"http://www.w3.org/2001/12/soap-envelope"))
         for raw in (b"", b"hello", b"<a/>", b"\0", b"{}"):
             self.refused(raw)
+
+    def test_versions(self) -> None:
+        """SOAP 1.2 is taken too, but not mixed with 1.1."""
+        newer = SOAP_12.namespace.encode()
+        self.assertIs(parse(envelope()).soap, SOAP_11)
+        self.assertIs(parse(envelope().replace(SOAP.encode(), newer)).soap, SOAP_12)
+        mixed = BODY.replace(b"<s:Body", b'<t:Body xmlns:t="' + newer + b'"').replace(
+            b"/s:", b"/t:"
+        )
+        self.refused(envelope(mixed))
 
     def test_header_to_be_understood(self) -> None:
         """A header that must be understood and is not known is refused; others are passed over."""

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from euca.auth.wsse import CLUSTER, INTERNAL, USER
-from euca.auth.wsse.names import SOAP, WSA
+from euca.auth.wsse.names import SOAP, SOAP_11, WSA, Soap
 from euca.wire.contract import Contract
 from euca.wire.resource import SoapResource, services_page
 from tests.auth.wsse import oracle
@@ -231,7 +231,11 @@ class SignedTests(Case):
         self.assertNotIn(b"Security", content)
 
 
-def describing(identifier: str, to: str = "http://node:8775/axis2/services/EucalyptusNC") -> bytes:
+def describing(
+    identifier: str,
+    to: str = "http://node:8775/axis2/services/EucalyptusNC",
+    soap: Soap = SOAP_11,
+) -> bytes:
     """Return a signed request for ncDescribeResource."""
     from euca.auth.wsse import Addressing, signed_envelope
     from tests.auth.wsse.messages import ALICE
@@ -242,7 +246,14 @@ def describing(identifier: str, to: str = "http://node:8775/axis2/services/Eucal
         Addressing("MessageID", identifier),
     )
     return signed_envelope(
-        CLUSTER, ALICE, headers, DESCRIBE, now=NOW, lifetime=300, new_id=lambda: identifier[-12:]
+        CLUSTER,
+        ALICE,
+        headers,
+        DESCRIBE,
+        now=NOW,
+        lifetime=300,
+        new_id=lambda: identifier[-12:],
+        soap=soap,
     )
 
 

@@ -16,18 +16,16 @@ from lxml import etree
 
 from euca.auth.wsse.names import (
     BASE64,
-    BODY,
+    BY_ENVELOPE,
     DS,
-    ENVELOPE,
     EXCLUSIVE,
-    HEADER,
-    MUST_UNDERSTAND,
     SECURITY,
     WSA,
     WSSE,
     WSU,
     WSU_ID,
     X509_V3,
+    Soap,
 )
 from euca.auth.wsse.policy import Part, Policy, SecurityRefused
 
@@ -95,12 +93,12 @@ def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> C
     `required` are the local names of the WS-Addressing headers that must be there, where the
     policy wants them signed.
     """
-    header, body = _envelope(root)
+    soap, header, body = _envelope(root)
     _unique_identifiers(root)
     for what, count in _COUNTS:
         if count(root) != 1:
             raise SecurityRefused(f"there must be exactly one {what}")
-    parts = _security_parts(header)
+    parts = _security_parts(header, soap)
     used = _Used(body, _addressing_blocks(header), parts.get(_TOKEN), parts.get(_TIMESTAMP))
     signed_info, value, key_info = _children_exactly(
         parts[_SIGNATURE], f"{{{DS}}}SignedInfo", f"{{{DS}}}SignatureValue", f"{{{DS}}}KeyInfo"
@@ -118,10 +116,11 @@ def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> C
     )
 
 
-def _envelope(root: etree._Element) -> tuple[etree._Element, etree._Element]:
-    if root.tag != ENVELOPE or [child.tag for child in root] != [HEADER, BODY]:
+def _envelope(root: etree._Element) -> tuple[Soap, etree._Element, etree._Element]:
+    soap = BY_ENVELOPE.get(str(root.tag))
+    if soap is None or [child.tag for child in root] != [soap.header, soap.body]:
         raise SecurityRefused("an Envelope of exactly a Header and a Body is needed")
-    return root[0], root[1]
+    return soap, root[0], root[1]
 
 
 def _unique_identifiers(root: etree._Element) -> None:
@@ -135,12 +134,12 @@ def _unique_identifiers(root: etree._Element) -> None:
                 seen.add(identifier)
 
 
-def _security_parts(header: etree._Element) -> dict[str, etree._Element]:
+def _security_parts(header: etree._Element, soap: Soap) -> dict[str, etree._Element]:
     """Return the children of the Security header by name: each known, and there once."""
     security = header.find(SECURITY)
     if security is None:
         raise SecurityRefused("the Security header is not in the Header")
-    if not {MUST_UNDERSTAND}.issuperset(security.keys()):
+    if not {soap.must_understand}.issuperset(security.keys()):
         raise SecurityRefused("the Security header is addressed to somebody else")
     parts: dict[str, etree._Element] = {}
     for child in security:

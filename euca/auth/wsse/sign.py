@@ -25,15 +25,15 @@ from euca.auth.wsse.names import (
     EXCLUSIVE,
     RSA_SHA1,
     SHA1,
-    SOAP,
+    SOAP_11,
     WSA,
     WSSE,
     WSU,
     X509_V3,
+    Soap,
 )
 from euca.auth.wsse.policy import Part, Policy
 
-_XMLNS_SOAP = f' xmlns:soapenv="{SOAP}"'
 _XMLNS_WSA = f' xmlns:wsa="{WSA}"'
 _XMLNS_WSU = f' xmlns:wsu="{WSU}"'
 _XMLNS_DS = f' xmlns:ds="{DS}"'
@@ -67,23 +67,38 @@ class _Signed:
     reference: str
 
 
-def unsigned_envelope(headers: Sequence[Addressing], payload: str) -> bytes:
+def unsigned_envelope(headers: Sequence[Addressing], payload: str, soap: Soap = SOAP_11) -> bytes:
     """Return an envelope around canonical header and payload texts."""
     blocks = "".join(f"<wsa:{h.name}{h.attributes}>{h.content}</wsa:{h.name}>" for h in headers)
     declared = _XMLNS_WSA if headers else ""
-    return _envelope(f"<soapenv:Header{declared}>{blocks}</soapenv:Header>", "", payload)
+    body = f"<soapenv:Body>{payload}</soapenv:Body>"
+    return _envelope(f"<soapenv:Header{declared}>{blocks}</soapenv:Header>", body, soap)
 
 
-def fault_envelope(code: str, text: str) -> bytes:
+def fault_envelope(code: str, text: str, soap: Soap = SOAP_11) -> bytes:
     """Return the envelope of a fault: unsigned, with the empty Header that 2.0's CLC looks for.
 
-    Both texts must be escaped already.
+    Both texts must be escaped already; the code is one of SOAP 1.1. SOAP 1.2 has but two of ours,
+    and what stands behind them there stands below them here.
     """
-    fault = (
-        f"<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{text}</faultstring>"
-        "<detail></detail></soapenv:Fault>"
+    content = (
+        f"<faultcode>{code}</faultcode><faultstring>{text}</faultstring><detail></detail>"
+        if soap is SOAP_11
+        else _code_and_reason(code, text)
     )
-    return _envelope("<soapenv:Header></soapenv:Header>", "", fault)
+    body = f"<soapenv:Body><soapenv:Fault>{content}</soapenv:Fault></soapenv:Body>"
+    return _envelope("<soapenv:Header></soapenv:Header>", body, soap)
+
+
+def _code_and_reason(code: str, text: str) -> str:
+    side, _, more = code.removeprefix("soapenv:").partition(".")
+    value = "soapenv:Sender" if side == "Client" else "soapenv:Receiver"
+    below = f"<soapenv:Subcode><soapenv:Value>{more}</soapenv:Value></soapenv:Subcode>"
+    return (
+        f"<soapenv:Code><soapenv:Value>{value}</soapenv:Value>{below if more else ''}"
+        f'</soapenv:Code><soapenv:Reason><soapenv:Text xml:lang="en">{text}</soapenv:Text>'
+        "</soapenv:Reason>"
+    )
 
 
 def signed_envelope(
@@ -95,6 +110,7 @@ def signed_envelope(
     now: float,
     lifetime: float,
     new_id: Callable[[], str],
+    soap: Soap = SOAP_11,
 ) -> bytes:
     """Return an envelope signed as the policy says; now and lifetime are seconds.
 
@@ -108,7 +124,7 @@ def signed_envelope(
     body_id = f"SigID-{serial}-body"
     body = _part(
         f'<soapenv:Body{{}}{_XMLNS_WSU} wsu:Id="{body_id}">{{}}</soapenv:Body>',
-        _XMLNS_SOAP,
+        _declaration(soap),
         payload,
         body_id,
     )
@@ -125,12 +141,15 @@ def signed_envelope(
     content = security + blocks if policy.security_first else blocks + security
     declared = _XMLNS_WSA if headers else ""
     header = f"<soapenv:Header{declared}>{content}</soapenv:Header>"
-    return _envelope(header, body.wire, "")
+    return _envelope(header, body.wire, soap)
 
 
-def _envelope(header: str, body: str, payload: str) -> bytes:
-    body = body or f"<soapenv:Body>{payload}</soapenv:Body>"
-    return f"<soapenv:Envelope{_XMLNS_SOAP}>{header}{body}</soapenv:Envelope>".encode()
+def _envelope(header: str, body: str, soap: Soap) -> bytes:
+    return f"<soapenv:Envelope{_declaration(soap)}>{header}{body}</soapenv:Envelope>".encode()
+
+
+def _declaration(soap: Soap) -> str:
+    return f' xmlns:soapenv="{soap.namespace}"'
 
 
 def _part(template: str, declared: str, content: str, identifier: str) -> _Signed:

@@ -18,6 +18,7 @@ from euca.auth.wsse import (
     signed_envelope,
     verify_request,
 )
+from euca.auth.wsse.names import SOAP_11, Soap
 from euca.model.identifiers import uuid7
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ def signed(
     now: float = NOW,
     identifier: str | None = None,
     identity: Any = ALICE,
+    soap: Soap = SOAP_11,
 ) -> bytes:
     """Return a signed request."""
     headers = (
@@ -62,6 +64,7 @@ def signed(
         now=now,
         lifetime=300.0,
         new_id=lambda: f"part-{next(_serial)}",
+        soap=soap,
     )
 
 
