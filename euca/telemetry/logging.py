@@ -68,7 +68,7 @@ class ComponentLog(Service):
     def __init__(self, configuration: Configuration, name: str) -> None:
         self._directory = configuration.layout.logs
         self._name = name + ".log"
-        self._level = _LEVELS.get(configuration.text("LOGLEVEL", "DEBUG"), LogLevel.debug)
+        self._level = _level(configuration)
 
     def startService(self) -> None:
         """Open the file and listen to the process' events."""
@@ -89,6 +89,15 @@ class ComponentLog(Service):
         super().stopService()
         globalLogPublisher.removeObserver(self._observer)
         self._file.close()
+
+
+def _level(configuration: Configuration) -> NamedConstant:
+    return _LEVELS.get(configuration.text("LOGLEVEL", "DEBUG"), LogLevel.debug)
+
+
+def writes_debug(configuration: Configuration) -> bool:
+    """Tell whether the log has what is told for debugging."""
+    return _level(configuration) is LogLevel.debug
 
 
 def component_log(configuration: Configuration, name: str) -> ComponentLog:

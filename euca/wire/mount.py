@@ -24,7 +24,7 @@ from twisted.web.server import Request, Site
 
 from euca.config import Configuration
 from euca.telemetry.health import HealthResource, Probe
-from euca.telemetry.logging import component_log
+from euca.telemetry.logging import component_log, writes_debug
 from euca.threads import InTurn
 from euca.wire.streaming import StreamingRequest
 
@@ -92,13 +92,16 @@ def _joined_health(mounts: Sequence[Mounted]) -> Probe:
 
 
 class QuietSite(Site):
-    """A site that tells of each request only at the level of debugging."""
+    """A site that tells of each request only at the level of debugging, and only if `told`."""
 
     displayTracebacks = False
+    told = True
     _log = Logger()
 
     def log(self, request: AnyRequest) -> None:
         """Log a request without its query, where signatures travel."""
+        if not self.told:
+            return
         self._log.debug(
             "{client} {method} {path} {code}",
             client=request.getClientIP(),
@@ -146,6 +149,7 @@ def listener(
     site = QuietSite(
         Tree(mounts), requestFactory=request_factory, timeout=IDLE_SECONDS, reactor=reactor
     )
+    site.told = writes_debug(configuration)
     Responsive().setServiceParent(root)
     # strports' service raises at start when it cannot listen, which ends the process.
     where = f"tcp:{port}:interface={quoteStringArgument(configuration.listen)}"

@@ -64,8 +64,13 @@ class Body:
         self._held = 0
         return data
 
+    @property
+    def awaited(self) -> bool:
+        """Whether its reader waits for more."""
+        return self._waiting is not None
+
     def hold(self) -> None:
-        """Stop the connection until the first `read`."""
+        """Stop the connection until the next `read`."""
         self._paused = True
         self._pause()
 
@@ -139,8 +144,9 @@ class StreamingRequest(Request):
         transport = IPushProducer(self.channel.transport)
         self.body = Body(transport.pauseProducing, transport.resumeProducing, self._go_on)
         self._take_expectation()
-        self.body.hold()
         super().requestReceived(*self._request_line())
+        if not (self._complete or self._finish_called or self.body.awaited):
+            self.body.hold()
 
     def _request_line(self) -> tuple[bytes, bytes, bytes]:
         # The channel gives these to requestReceived only after the body; it has them by now.

@@ -43,6 +43,14 @@ _ADDRESSING_ONCE = frozenset(
 _TOKEN = f"{{{WSSE}}}BinarySecurityToken"
 _TIMESTAMP = f"{{{WSU}}}Timestamp"
 _SIGNATURE = f"{{{DS}}}Signature"
+_REFERENCE = f"{{{DS}}}Reference"
+_SIGNATURE_PARTS = [f"{{{DS}}}{name}" for name in ("SignedInfo", "SignatureValue", "KeyInfo")]
+_REFERENCE_PARTS = [f"{{{DS}}}{name}" for name in ("Transforms", "DigestMethod", "DigestValue")]
+_TRANSFORM = f"{{{DS}}}Transform"
+_CANONICALIZATION = f"{{{DS}}}CanonicalizationMethod"
+_METHOD = f"{{{DS}}}SignatureMethod"
+_DIGEST = f"{{{DS}}}DigestMethod"
+_ONLY_EXCLUSIVE = frozenset({EXCLUSIVE})
 _LONGEST_SERIAL = 50  # digits; RFC 5280 allows 20 bytes
 _PREFIX_LIST = f"{{{EXCLUSIVE}}}InclusiveNamespaces"
 
@@ -74,7 +82,7 @@ class Claim:
     @property
     def signed(self) -> tuple[str, ...]:
         """The local names of the elements said to be signed."""
-        return tuple(etree.QName(element).localname for element, _ in self.references)
+        return tuple(_name(element) for element, _ in self.references)
 
 
 @frozen
@@ -100,9 +108,7 @@ def examine(root: etree._Element, policy: Policy, required: frozenset[str]) -> C
             raise SecurityRefused(f"there must be exactly one {what}")
     parts = _security_parts(header, soap)
     used = _Used(body, _addressing_blocks(header), parts.get(_TOKEN), parts.get(_TIMESTAMP))
-    signed_info, value, key_info = _children_exactly(
-        parts[_SIGNATURE], f"{{{DS}}}SignedInfo", f"{{{DS}}}SignatureValue", f"{{{DS}}}KeyInfo"
-    )
+    signed_info, value, key_info = _children_exactly(parts[_SIGNATURE], _SIGNATURE_PARTS)
     references = _references(signed_info, policy, _candidates(used))
     _coverage(policy, required, [element for element, _ in references], used)
     return Claim(
@@ -186,8 +192,8 @@ def _references(
     children = list(signed_info)
     if len(children) < 3:
         raise SecurityRefused("SignedInfo is incomplete")
-    _algorithm(children[0], "CanonicalizationMethod", frozenset({EXCLUSIVE}), policy)
-    _algorithm(children[1], "SignatureMethod", policy.signatures, None)
+    _algorithm(children[0], _CANONICALIZATION, _ONLY_EXCLUSIVE, policy)
+    _algorithm(children[1], _METHOD, policy.signatures, None)
     found: list[tuple[etree._Element, str]] = []
     for reference in children[2:]:
         target = _reference(reference, policy, candidates)
@@ -202,14 +208,12 @@ def _reference(
     policy: Policy,
     candidates: Mapping[str, tuple[etree._Element, str]],
 ) -> tuple[etree._Element, str]:
-    if reference.tag != f"{{{DS}}}Reference" or not {"URI", "Id"}.issuperset(reference.keys()):
+    if reference.tag != _REFERENCE or not {"URI", "Id"}.issuperset(reference.keys()):
         raise SecurityRefused("SignedInfo holds something other than plain references")
-    transforms, method, _value = _children_exactly(
-        reference, f"{{{DS}}}Transforms", f"{{{DS}}}DigestMethod", f"{{{DS}}}DigestValue"
-    )
-    (transform,) = _children_exactly(transforms, f"{{{DS}}}Transform")
-    _algorithm(transform, "Transform", frozenset({EXCLUSIVE}), policy)
-    _algorithm(method, "DigestMethod", policy.digests, None)
+    transforms, method, _value = _children_exactly(reference, _REFERENCE_PARTS)
+    (transform,) = _children_exactly(transforms, [_TRANSFORM])
+    _algorithm(transform, _TRANSFORM, _ONLY_EXCLUSIVE, policy)
+    _algorithm(method, _DIGEST, policy.digests, None)
     uri = reference.get("URI", "")
     target = candidates.get(uri[1:]) if uri.startswith("#") else None
     if target is None:
@@ -218,18 +222,18 @@ def _reference(
 
 
 def _algorithm(
-    element: etree._Element, name: str, allowed: frozenset[str], prefixes: Policy | None
+    element: etree._Element, tag: str, allowed: frozenset[str], prefixes: Policy | None
 ) -> None:
     """Demand one of the allowed algorithms, without parameters."""
-    if element.tag != f"{{{DS}}}{name}" or element.keys() != ["Algorithm"]:
-        raise SecurityRefused(f"{name} is not where it should be")
+    if element.tag != tag or element.keys() != ["Algorithm"]:
+        raise SecurityRefused(f"{_local(tag)} is not where it should be")
     if element.get("Algorithm") not in allowed:
-        raise SecurityRefused(f"the {name} {element.get('Algorithm')} is not taken")
+        raise SecurityRefused(f"the {_local(tag)} {element.get('Algorithm')} is not taken")
     if len(element) == 0:
         return
     lists_allowed = prefixes is not None and prefixes.prefix_lists
     if any(child.tag != _PREFIX_LIST or len(child) or not lists_allowed for child in element):
-        raise SecurityRefused(f"{name} has parameters")
+        raise SecurityRefused(f"{_local(tag)} has parameters")
 
 
 def _coverage(
@@ -271,14 +275,15 @@ def _certificate(
     key_info: etree._Element, token: etree._Element | None, policy: Policy
 ) -> bytes | Issued:
     """Return the certificate that the key reference leads to: in this message, or by name."""
-    (holder,) = _children_exactly(key_info, f"{{{WSSE}}}SecurityTokenReference")
+    (holder,) = _children_exactly(key_info, [f"{{{WSSE}}}SecurityTokenReference"])
     if token is not None:
         return _token(holder, token)
     if not policy.issuer_serial:
         raise SecurityRefused("the Security header has no BinarySecurityToken")
-    (data,) = _children_exactly(holder, f"{{{DS}}}X509Data")
-    (issued,) = _children_exactly(data, f"{{{DS}}}X509IssuerSerial")
-    name, number = _children_exactly(issued, f"{{{DS}}}X509IssuerName", f"{{{DS}}}X509SerialNumber")
+    (data,) = _children_exactly(holder, [f"{{{DS}}}X509Data"])
+    (issued,) = _children_exactly(data, [f"{{{DS}}}X509IssuerSerial"])
+    names = [f"{{{DS}}}X509IssuerName", f"{{{DS}}}X509SerialNumber"]
+    name, number = _children_exactly(issued, names)
     digits = _text(number).strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_SERIAL):
         raise SecurityRefused("the serial number is no number")
@@ -286,7 +291,7 @@ def _certificate(
 
 
 def _token(holder: etree._Element, token: etree._Element) -> bytes:
-    (reference,) = _children_exactly(holder, f"{{{WSSE}}}Reference")
+    (reference,) = _children_exactly(holder, [f"{{{WSSE}}}Reference"])
     identifier = token.get(WSU_ID) or token.get("Id")
     if identifier is None or reference.get("URI") != f"#{identifier}":
         raise SecurityRefused("the key reference does not lead to the token")
@@ -306,13 +311,13 @@ def _base64(element: etree._Element, what: str) -> bytes:
 
 
 def _instants(stamp: etree._Element) -> tuple[str, str]:
-    created, expires = _children_exactly(stamp, f"{{{WSU}}}Created", f"{{{WSU}}}Expires")
+    created, expires = _children_exactly(stamp, [f"{{{WSU}}}Created", f"{{{WSU}}}Expires"])
     return _text(created), _text(expires)
 
 
 def _texts(addressing: Mapping[str, etree._Element]) -> dict[str, str]:
     return {
-        etree.QName(tag).localname: _text(element)
+        _name(element): _text(element)
         for tag, element in addressing.items()
         if tag in _PLAIN_ADDRESSING
     }
@@ -329,13 +334,17 @@ def _text(element: etree._Element) -> str:
     return element.text or ""
 
 
-def _children_exactly(element: etree._Element, *tags: str) -> list[etree._Element]:
+def _children_exactly(element: etree._Element, tags: list[str]) -> list[etree._Element]:
     children = list(element)
-    if [child.tag for child in children] != list(tags):
+    if [child.tag for child in children] != tags:
         raise SecurityRefused(f"{_name(element)} does not hold what it should")
     return children
 
 
 def _name(element: etree._Element) -> str:
+    return _local(str(element.tag))
+
+
+def _local(tag: str) -> str:
     # Not by QName, which raises for a name that the parser let pass and it does not.
-    return str(element.tag).rpartition("}")[2]
+    return tag.rpartition("}")[2]

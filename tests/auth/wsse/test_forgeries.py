@@ -7,9 +7,19 @@ from typing import Any
 from lxml import etree
 from twisted.trial.unittest import SynchronousTestCase
 
-from euca.auth.wsse import CLUSTER, INTERNAL, USER, Policy, SecurityRefused
+from euca.auth.wsse import CLUSTER, INTERNAL, USER, Policy, SecurityRefused, verify_request
 from euca.auth.wsse.names import DS, SOAP, SOAP_11, SOAP_12, WSA, WSSE, WSU, WSU_ID
-from tests.auth.wsse.messages import ALICE, MALLORY, PAYLOAD, edited, security, signed, verified
+from tests.auth.wsse.messages import (
+    ALICE,
+    MALLORY,
+    NOW,
+    PAYLOAD,
+    at_once,
+    edited,
+    security,
+    signed,
+    verified,
+)
 
 EVIL = PAYLOAD.replace("i-11111111", "i-66666666")
 _DS = {"ds": DS, "wsse": WSSE, "wsu": WSU, "wsa": WSA, "s": SOAP}
@@ -441,6 +451,14 @@ class ForgeryTests(SynchronousTestCase):
             root[1].tag = SOAP_12.body
 
         self.refused(mixed, "exactly a Header and a Body")
+
+    def test_name_that_is_none(self) -> None:
+        """A name with a prefix and no namespace, should a parser let it pass, is refused as any."""
+        end = b"</wsse:Security>"
+        raw = signed().replace(end, b"<sse:BinarySecurityToken/>" + end)
+        root = etree.fromstring(raw, etree.XMLParser(recover=True))
+        with self.assertRaisesRegex(SecurityRefused, "sse:BinarySecurityToken is surplus"):
+            at_once(verify_request(root, security(), NOW))
 
     def test_unsigned_body_in_strict_mode(self) -> None:
         """A cluster message as 2.0 signed it, without the Body, is for compatible mode alone."""
