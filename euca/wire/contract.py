@@ -112,7 +112,7 @@ class Contract:
         for name in _TOLERATED.get(message.element, ()):
             for passed_over in element.findall(name):
                 element.remove(passed_over)
-        self._validate(element, self._validator_of(message, self._failed(element)))
+        self._admit(message, element)
         if is_nil(element):
             raise ContractViolation(f"{message.element} is nil")
         try:
@@ -130,7 +130,7 @@ class Contract:
         except UnwritableValue as error:
             raise ContractViolation(str(error)) from error
         if failed or not message.exact:
-            self._validate(etree.fromstring(text), self._validator_of(message, failed))
+            self._admit(message, etree.fromstring(text))
         return text
 
     def check(self, element: etree._Element) -> None:
@@ -154,8 +154,14 @@ class Contract:
     def _failed(self, element: etree._Element) -> bool:
         return element.findtext(f"{{{self.namespace}}}return") in ("false", "0")
 
-    def _validator_of(self, message: Message, failed: bool) -> etree.XMLSchema:
-        return self._failure_validator if failed and message.write_failure else self._validator
+    def _admit(self, message: Message, element: etree._Element) -> None:
+        """Raise ContractViolation unless the schema accepts a message, or a failure that it is."""
+        try:
+            self.check(element)
+        except ContractViolation:
+            if message.write_failure is None or not self._failed(element):
+                raise
+            self._validate(element, self._failure_validator)
 
     def _validate(self, element: etree._Element, validator: etree.XMLSchema) -> None:
         # xsi:type would choose another type, and a schema location would be fetched.
