@@ -39,6 +39,7 @@ from euca.auth.wsse import (
     claim,
     verify,
 )
+from euca.auth.wsse.names import SOAP_11, SOAP_12
 from euca.wire import envelope
 from tests.auth.wsse.messages import ALICE, NOW, at_once, signed
 from tests.auth.wsse.test_issuer_serial import named
@@ -55,7 +56,8 @@ _REQUIRED = frozenset({"To", "Action", "MessageID"})
 
 def corpus() -> list[bytes]:
     """Return the messages to begin with."""
-    own = [*(signed(policy) for policy in _POLICIES), named(ALICE.certificate)]
+    own = [signed(policy, soap=soap) for policy in _POLICIES for soap in (SOAP_11, SOAP_12)]
+    own.append(named(ALICE.certificate))
     if ABSENT:
         _say(ABSENT)
         return own

@@ -269,7 +269,7 @@ class Load:
 
     def _client(self, configuration: Configuration) -> SoapClient:
         keys = configuration.layout.keys
-        wire = Wire(apart=ShortLived(self._clock))
+        wire = Wire(replies_apart=ShortLived(self._clock))
         identity = Identity.load(keys / "cloud-cert.pem", keys / "cloud-pk.pem")
         trust = Pinned({"cluster": Certificate.load(keys / "cluster-cert.pem")})
         security = wire.security("CC", CLUSTER, trust, identity)

@@ -83,11 +83,13 @@ class ShortLived:
     async def one(self) -> AsyncIterator[Offload]:
         """Return a context with a thread, when there is a place for one."""
         await self._places.acquire()
-        thread = _OneThread(self._reactor)
         try:
-            yield thread
+            thread = _OneThread(self._reactor)
+            try:
+                yield thread
+            finally:
+                thread.end()
         finally:
-            thread.end()
             self._places.release()
 
 

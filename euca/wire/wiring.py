@@ -41,8 +41,9 @@ class Wire:
     """How a component exchanges messages; by default strictly, in memory and unseen.
 
     `mode_of` says how strict the messages of a service are judged, and `window` by how many
-    seconds clocks may differ. Replies are written in `threads`; long messages, and those of
-    strangers, are read `apart`.
+    seconds clocks may differ. Replies are written in `threads`; long requests, and those of
+    strangers, are read `apart`, and the long replies of others in `replies_apart`, so that no
+    stranger holds them up.
     """
 
     mode_of: Callable[[str], str] = _always_strict
@@ -50,6 +51,7 @@ class Wire:
     replays: Replays = field(factory=MemoryReplays)
     threads: Offload = field(factory=Immediate)
     apart: Offloads | None = None
+    replies_apart: Offloads | None = None
     trace: WireTrace = field(factory=Untraced)
 
     def security(
@@ -84,7 +86,14 @@ class Wire:
     ) -> SoapClient:
         """Return a client of a service, whose calls take `timeout` seconds at most."""
         return SoapClient(
-            contract, url, http, security, clock, timeout, trace=self.trace, apart=self.apart
+            contract,
+            url,
+            http,
+            security,
+            clock,
+            timeout,
+            trace=self.trace,
+            apart=self.replies_apart,
         )
 
 
@@ -149,6 +158,7 @@ def wired(configuration: Configuration, name: str, reactor: Any) -> tuple[Wire, 
         replays=replays,
         threads=threads,
         apart=ShortLived(reactor),
+        replies_apart=ShortLived(reactor),
         trace=wire_trace(configuration, name, reactor),
     )
     return wire, service
