@@ -143,14 +143,13 @@ class SoapResource(Resource):
 
     async def _exchange(self, request: Request) -> _Reply:
         """Read the message, as far as the limit, and answer it; raises BodyLost."""
-        body = body_of(request)
-        raw = piece = await body.read()
-        while piece and len(raw) <= self._max_body:
-            piece = await body.read()
-            raw += piece
-        if len(raw) > self._max_body:
+        body, pieces, size = body_of(request), [], 0
+        while size <= self._max_body and (piece := await body.read()):
+            pieces.append(piece)
+            size += len(piece)
+        if size > self._max_body:
             return _Reply(http.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE, _PLAIN_TEXT)
-        return await self._reply(_Exchange(raw, request.getHost()))
+        return await self._reply(_Exchange(b"".join(pieces), request.getHost()))
 
     async def _reply(self, exchange: _Exchange) -> _Reply:
         name, raw = self._contract.name, exchange.raw
