@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-_SPARE_LINES = 1000
+_MANY_LINES = 1000
 
 
 class Replays(Protocol):
@@ -55,30 +55,39 @@ class FileReplays:
     """Remembers in a file too, so that a restart forgets nothing.
 
     One line is appended for each message, in one write, before the message is acted on: what a
-    killed process accepted is known to the next. A torn last line is passed over. The file is
-    written anew when most of it has expired.
+    killed process accepted is known to the next. A torn last line is passed over. Lines are never
+    sorted out while the process runs, which would take long: when all that an earlier file
+    (`PATH.earlier`) holds has expired, the file takes its place, and a new one is begun.
     """
 
     def __init__(self, path: Path, now: float) -> None:
         self._path = path
+        self._earlier = path.with_name(f"{path.name}.earlier")
         self._memory = MemoryReplays()
-        for line in _read(path):
+        for line in (*_read(self._earlier), *_read(path)):
             until, digest = _parsed(line)
             if until >= now:
                 self._memory.add(digest, now, until)
-        self._descriptor = -1
-        self._written = 0
-        self._rewrite()
+        lines = self._memory.lines()
+        self._last = max((_parsed(line)[0] for line in lines), default=now)
+        self._last_earlier = now
+        self._written = len(lines)
+        self._draft = path.with_name(f"{path.name}.new")
+        self._descriptor = _begun(self._draft)
+        os.write(self._descriptor, "".join(lines).encode("ascii"))
+        self._draft.replace(path)
+        self._earlier.unlink(missing_ok=True)
 
     def first_time(self, identifier: str, now: float, until: float) -> bool:
         """Remember the identifier, in the file first; raises OSError when that fails."""
         digest = _digest(identifier)
         if not self._memory.add(digest, now, until):
             return False
+        if self._written >= _MANY_LINES and now > self._last_earlier:
+            self._begin_another()
         os.write(self._descriptor, _line(until, digest).encode("ascii"))
         self._written += 1
-        if self._written > 2 * len(self._memory) + _SPARE_LINES:
-            self._rewrite()
+        self._last = max(self._last, until)
         return True
 
     def close(self) -> None:
@@ -87,15 +96,18 @@ class FileReplays:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _rewrite(self) -> None:
+    def _begin_another(self) -> None:
+        descriptor = _begun(self._draft)
+        self._path.replace(self._earlier)
+        self._draft.replace(self._path)
         self.close()
-        lines = self._memory.lines()
-        draft = self._path.with_name(f"{self._path.name}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        self._descriptor = os.open(draft, flags, 0o600)
-        os.write(self._descriptor, "".join(lines).encode("ascii"))
-        draft.replace(self._path)
-        self._written = len(lines)
+        self._descriptor = descriptor
+        self._last_earlier, self._last, self._written = self._last, 0.0, 0
+
+
+def _begun(path: Path) -> int:
+    """Return the descriptor of a new file that is its owner's."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
 
 
 def _digest(identifier: str) -> str:

@@ -91,12 +91,29 @@ class FileReplaysTests(SynchronousTestCase):
         self.assertTrue(again.first_time("c", 150.0, 250.0))
         self.assertFalse(self.opened(150.0).first_time("c", 150.0, 250.0))
 
+    def held(self) -> int:
+        """Return how many lines there are in all files."""
+        files = self.path.parent.glob(f"{self.path.name}*")
+        return sum(file.read_text().count("\n") for file in files)
+
     def test_size(self) -> None:
-        """The file does not grow without end."""
+        """What is kept does not grow without end."""
         memory = self.opened()
         for number in range(5000):
             memory.first_time(str(number), number, number + 10.0)
-        self.assertLess(self.path.read_text().count("\n"), 1100)
+            if number % 100 == 0:
+                self.assertLessEqual(self.held(), 2001)
+
+    def test_restart_between_files(self) -> None:
+        """A restart forgets nothing of an earlier file either, until it has expired."""
+        memory = self.opened()
+        for number in range(2500):
+            memory.first_time(str(number), number, number + 400.0)
+        again = self.opened(2500.0)
+        for number in range(2101, 2500):
+            self.assertFalse(again.first_time(str(number), 2500.0, 2900.0), number)
+        self.assertTrue(again.first_time("2000", 2500.0, 2900.0))
+        self.assertEqual(self.held(), 401)
 
     def test_privacy(self) -> None:
         """The file is its owner's, and holds no identifier."""
