@@ -31,7 +31,7 @@ from euca.threads import InTurn, Offload, Threads
 from euca.wire.client import http_client
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
-from euca.wire.resource import services_page
+from euca.wire.services import ServicesPage
 from euca.wire.wiring import wired
 
 SCHEMAS = ("cc",)
@@ -143,7 +143,7 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     contract = Contract.load("eucalyptus_cc")
     children = {
         PATH.encode("ascii"): wire.resource(contract, assembled.api, callers, reactor),
-        b"axis2/services": services_page([SERVICE, "EucalyptusGL"]),
+        b"axis2/services": ServicesPage([SERVICE, "EucalyptusGL"]),
     }
     return Mounted("cc", service, children, assembled.health)
 

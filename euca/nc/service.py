@@ -41,7 +41,7 @@ from euca.process import Commands, Processes
 from euca.threads import InTurn, Offload, Threads
 from euca.wire.contract import Contract
 from euca.wire.mount import Mounted
-from euca.wire.resource import services_page
+from euca.wire.services import ServicesPage
 from euca.wire.wiring import wired
 
 CONNECT_SECONDS = 10.0
@@ -180,7 +180,7 @@ def make(configuration: Configuration, reactor: Any) -> Mounted:
         name="nc",
         service=controller,
         children={
-            b"axis2/services": services_page([SERVICE, "EucalyptusGL"]),
+            b"axis2/services": ServicesPage([SERVICE, "EucalyptusGL"]),
             f"axis2/services/{SERVICE}".encode(): soap,
         },
         health=controller.health,

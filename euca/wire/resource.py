@@ -9,15 +9,10 @@ the authored file.
 import secrets
 import uuid
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from ipaddress import IPv4Address as IPv4
-from ipaddress import IPv6Address as IPv6
-from ipaddress import ip_address
-from urllib.parse import urlsplit
+from functools import partial
 
 from attrs import define, field, frozen
 from spyne import MethodContext
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
@@ -40,6 +35,7 @@ from euca.model.identifiers import uuid7
 from euca.telemetry.trace import correlated
 from euca.threads import Immediate, Offload, Offloads
 from euca.wire.contract import CLUSTER_NAMESPACE, Contract, ContractViolation
+from euca.wire.destination import require_here
 from euca.wire.envelope import Envelope, MalformedEnvelope, parse, workplace
 from euca.wire.faults import SoapFault, answer, rendered
 from euca.wire.lexical import escape
@@ -219,7 +215,7 @@ class SoapResource(Resource):
         if security.policy.addressing:
             self._right_action(envelope, verified.action)
             if security.strict:
-                _addressed(verified.to, exchange.here)
+                require_here(verified.to, exchange.here)
         exchange.message_id = verified.message_id
         exchange.to, exchange.action = verified.to, verified.action
         caller = Caller(verified.signer, verified.message_id)
@@ -276,34 +272,6 @@ class SoapResource(Resource):
             request.finish()
 
 
-def _addressed(to: str, here: IAddress) -> None:
-    """Refuse a message that was signed for another host: all nodes trust the same certificate.
-
-    Where the signed address is a name nothing can be said about it, nor where the connection came
-    over loopback: a proxy on this host may have passed it on. A host that others reach by an
-    address that is not its own must be called by name, or be in compatible mode.
-    """
-    if not isinstance(here, (IPv4Address, IPv6Address)):
-        return
-    own, meant = _address(here.host), _meant(to)
-    if meant is not None and meant != (own, here.port) and not own.is_loopback:
-        raise SecurityRefused(f"the message is addressed to {to}")
-
-
-_Address = IPv4 | IPv6
-_address = lru_cache(maxsize=64)(ip_address)  # a host has few
-
-
-@lru_cache(maxsize=256)
-def _meant(to: str) -> tuple[_Address, int] | None:
-    """Return the address and port of a URL, None when it has a name instead."""
-    try:
-        url = urlsplit(to)
-        return ip_address(url.hostname or ""), url.port or 80
-    except ValueError:
-        return None
-
-
 def _send(reply: _Reply, request: Request, gone: Sequence[Failure]) -> None:
     if gone:
         return
@@ -328,29 +296,3 @@ def _plain(request: Request, status: int, text: bytes) -> bytes:
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", _PLAIN_TEXT)
     return text
-
-
-class ServicesPage(Resource):
-    """Lists the services of a host in the words that 2.0's administration tools look for."""
-
-    isLeaf = True
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        self._names = tuple(names)
-
-    def render_GET(self, request: Request) -> bytes:
-        """Return one heading a service."""
-        request.setHeader(b"Content-Type", b"text/html; charset=UTF-8")
-        listed = "".join(
-            f"<h3>{name}</h3><p>Service Description: {name}</p><p>{name} Deployed</p>\n"
-            for name in self._names
-        )
-        return (
-            f"<html><head><title>Services</title></head><body>\n{listed}</body></html>\n".encode()
-        )
-
-
-def services_page(names: Sequence[str]) -> Resource:
-    """Return the page of GET /axis2/services/ for the services of a host."""
-    return ServicesPage(names)

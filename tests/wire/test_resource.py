@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from euca.auth.wsse import CLUSTER, INTERNAL, USER
 from euca.auth.wsse.names import SOAP, SOAP_11, WSA, Soap
 from euca.wire.contract import Contract
-from euca.wire.resource import SoapResource, services_page
+from euca.wire.resource import SoapResource
 from tests.auth.wsse import oracle
 from tests.auth.wsse.messages import NOW, PAYLOAD, edited, message_id, signed
 from tests.wire.apis import NC, NodeApi, clock_at, pair
@@ -295,19 +295,3 @@ class WaitingTests(Case):
         self.api.waiting.callback(None)
         self.stub.flush()
         self.assertEqual(got[0].code, 200)
-
-
-class ServicesPageTests(SynchronousTestCase):
-    """The page that administration tools look at."""
-
-    def test_words(self) -> None:
-        """The service's name and the word Deployed stand on one line."""
-        http = cast(HTTPClient, StubTreq(services_page(["EucalyptusNC", "EucalyptusGL"])))
-        got: list[str] = []
-
-        async def ask() -> None:
-            got.append(await (await http.get("http://n/axis2/services/")).text())
-
-        Deferred.fromCoroutine(ask())
-        self.assertRegex(got[0], "EucalyptusNC Deployed")
-        self.assertRegex(got[0], "EucalyptusGL Deployed")
