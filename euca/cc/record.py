@@ -25,6 +25,7 @@ from euca.cc.instance import (
 )
 from euca.model.machine import NetworkConfig, VmType
 
+# How many texts are kept as read: a text always means the same, and all are read every few seconds.
 _REMEMBERED = 4096
 
 
@@ -86,9 +87,6 @@ def _phase_of(row: Mapping[Any, Any]) -> Phase:
             return Gone()
         case other:
             raise ValueError(f"{row['identifier']} is recorded in a phase {other!r}")
-
-
-# A text always means the same, and lists of all instances are read every few seconds.
 
 
 @lru_cache(maxsize=_REMEMBERED)
