@@ -22,11 +22,12 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource
 
 from euca.config import Configuration
-from euca.threads import Immediate, Offload
-from euca.wire.client import CallFailed, SoapClient
+from euca.threads import InTurn, Offload, Threads
+from euca.wire.client import CallFailed, SoapClient, http_client
 from euca.wire.contract import Contract
+from euca.wire.mount import Mounted
 from euca.wire.service import Call, operation
-from euca.wire.wiring import Wire
+from euca.wire.wiring import Wire, open_wire
 
 SERVICE = "EucalyptusGL"
 PATH = f"axis2/services/{SERVICE}".encode("ascii")
@@ -50,17 +51,8 @@ class Peers(Protocol):
 
 
 @frozen
-class NoPeers:
-    """Nobody to be asked."""
-
-    def find(self, tag: str) -> SoapClient | None:
-        """Return None."""
-        return None
-
-
-@frozen
 class Hosts:
-    """The services on the hosts of a cluster's nodes; `tags` returns the URLs of these now."""
+    """The services on the hosts of nodes; `tags` returns the URLs of these now."""
 
     tags: Callable[[], Collection[str]]
     http: HTTPClient
@@ -126,15 +118,29 @@ def _thd_certificates(keys: Path) -> dict[str, str]:
 
 
 def resource(
-    configuration: Configuration,
-    clock: IReactorTime,
-    peers: Peers | None = None,
-    threads: Offload | None = None,
-    wire: Wire | None = None,
+    keys: Path, threads: Offload, peers: Peers, wire: Wire, clock: IReactorTime
 ) -> IResource:
-    """Return the service of this host.
+    """Return the service that tells the certificates in `keys`, which the threads read."""
+    return wire.resource(Contract.load(CONTRACT), GatherLog(keys, threads, peers), None, clock)
 
-    Its two small files are read at once unless threads are given.
-    """
-    api = GatherLog(configuration.layout.keys, threads or Immediate(), peers or NoPeers())
-    return (wire or Wire()).resource(Contract.load(CONTRACT), api, None, clock)
+
+def make(
+    configuration: Configuration,
+    component: str,
+    reactor: Any,
+    tags: Callable[[], Collection[str]] = tuple,
+) -> Mounted:
+    """Return the log and key service of a component's host; it may ask the hosts of those nodes."""
+    http, connections = http_client(reactor)
+    threads = Threads(reactor, 1, f"{component} certificates")
+    wire = open_wire(configuration, component, reactor)
+    service = InTurn()
+    for part in (threads, connections):
+        part.setServiceParent(service)
+    peers = Hosts(tags, http, reactor, wire)
+    told = resource(configuration.layout.keys, threads, peers, wire, reactor)
+
+    def health() -> Mapping[str, object]:
+        return {"component": "gatherlog", "status": "ok" if service.running else "stopped"}
+
+    return Mounted("gatherlog", service, {PATH: told}, health)

@@ -13,10 +13,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import IResource, Resource
 
-from euca.config import Configuration
 from euca.gatherlog import Hosts, Peers, resource
+from euca.threads import Immediate
 from euca.wire.client import RemoteFault, SoapClient
 from euca.wire.contract import Contract
+from euca.wire.wiring import Wire
 
 NODE = "http://node1:8775/axis2/services/EucalyptusNC"
 
@@ -26,16 +27,12 @@ class GatherLogTests(SynchronousTestCase):
 
     def host(self, peers: Peers | None = None, **files: bytes) -> IResource:
         """Return the service of a host that has these certificates."""
-        root = Path(self.mktemp())
-        path = root / "etc/eucalyptus/eucalyptus.conf"
-        path.parent.mkdir(parents=True)
-        path.write_text(f'EUCALYPTUS="{root.absolute()}"', encoding="utf-8")
-        configuration = Configuration(path, root, {})
-        keys = configuration.layout.keys
-        keys.mkdir(parents=True)
+        keys = Path(self.mktemp())
+        keys.mkdir()
         for name, content in files.items():
             (keys / f"{name}-cert.pem").write_bytes(content)
-        return resource(configuration, Clock(), peers)
+        nobody = Hosts(tuple, cast(HTTPClient, StubTreq(Resource())), Clock())
+        return resource(keys, Immediate(), peers or nobody, Wire(), Clock())
 
     def ask(
         self, service: IResource, operation: str = "GetKeys", **fields: str

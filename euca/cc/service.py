@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -27,6 +26,7 @@ from euca.network.interfaces import Neighbours
 from euca.network.neighbours import HostNeighbours
 from euca.process import Processes
 from euca.store.engine import Database
+from euca.telemetry.logging import Notice
 from euca.threads import InTurn, Offload, Threads
 from euca.wire.client import http_client
 from euca.wire.contract import Contract
@@ -40,6 +40,8 @@ NODE_SECONDS = 20.0
 """The longest that a node is waited for."""
 
 PATH = f"axis2/services/{SERVICE}"
+
+_POWERSAVE = "POWERSAVE is not available yet: no node sleeps, and it chooses as GREEDY"
 
 log = Logger()
 
@@ -97,19 +99,6 @@ def assemble(parts: Parts, settings: Settings) -> Assembled:
     return Assembled(loop, Polling(parts.tags, parts.threads, around), api, health)
 
 
-class PolicyNotice(Service):
-    """Says once, when the log is open, where a policy is not all that its name promises."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-
-    def startService(self) -> None:
-        """Say it."""
-        super().startService()
-        if self._policy is Policy.POWERSAVE:
-            log.warn("POWERSAVE is not available yet: no node sleeps, and it chooses as GREEDY")
-
-
 def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     """Return the cluster controller of a configuration, over the nodes of a list.
 
@@ -135,8 +124,9 @@ def make(configuration: Configuration, reactor: Any, tags: Tags) -> Mounted:
     )
     assembled = assemble(parts, settings)
     service = InTurn()
-    notice = PolicyNotice(settings.policy)
-    shared = (notice, queries, work, wiring, database, connections)
+    if settings.policy is Policy.POWERSAVE:
+        Notice(log, _POWERSAVE).setServiceParent(service)
+    shared = (queries, work, wiring, database, connections)
     for part in (*shared, assembled.loop, assembled.polling):
         part.setServiceParent(service)
     callers = wire.security("CC", CLUSTER, _peer(settings, "cloud"), identity)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 
 from euca import gatherlog
 from euca.cc.node_list import NodeList
 from euca.cc.service import make
 from euca.cc.settings import Settings
-from euca.config import Configuration
-from euca.wire.client import http_client
-from euca.wire.mount import Mounted, listener
+from euca.wire.mount import listener
 from euca.wire.options import ComponentOptions, told_in_one_line
-from euca.wire.wiring import Wire, wire_trace
 
 
 class Options(ComponentOptions):
@@ -34,16 +29,6 @@ def makeService(options: Options) -> IService:
         configuration = options.configuration()
         port = Settings.of(configuration).port
         nodes = NodeList(configuration.path)
-        mounts = [make(configuration, reactor, nodes), _logs(configuration, reactor, nodes)]
+        logs = gatherlog.make(configuration, "cc", reactor, lambda: nodes.tags)
+        mounts = [make(configuration, reactor, nodes), logs]
         return listener(mounts, configuration, port, reactor)
-
-
-def _logs(configuration: Configuration, reactor: Any, nodes: NodeList) -> Mounted:
-    """Return the log and key service, which asks those of the nodes in their turn."""
-    http, connections = http_client(reactor)
-    service = MultiService()
-    connections.setServiceParent(service)
-    wire = Wire(trace=wire_trace(configuration, "cc", reactor))
-    peers = gatherlog.Hosts(lambda: nodes.tags, http, reactor, wire)
-    resource = gatherlog.resource(configuration, reactor, peers, wire=wire)
-    return Mounted("gatherlog", service, {gatherlog.PATH: resource}, lambda: {"status": "ok"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
 from twisted.application.service import IService
 
 from euca import gatherlog
@@ -10,7 +9,6 @@ from euca.nc.service import make
 from euca.nc.settings import Settings
 from euca.wire.mount import listener
 from euca.wire.options import ComponentOptions, told_in_one_line
-from euca.wire.wiring import Wire, wire_trace
 
 
 class Options(ComponentOptions):
@@ -29,8 +27,5 @@ def makeService(options: Options) -> IService:
     with told_in_one_line("nc"):
         configuration = options.configuration()
         port = Settings.of(configuration).port
-        mounted = make(configuration, reactor)
-        wire = Wire(trace=wire_trace(configuration, "nc", reactor))
-        logs = gatherlog.resource(configuration, reactor, wire=wire)
-        children = {**mounted.children, gatherlog.PATH: logs}
-        return listener([evolve(mounted, children=children)], configuration, port, reactor)
+        mounts = [make(configuration, reactor), gatherlog.make(configuration, "nc", reactor)]
+        return listener(mounts, configuration, port, reactor)

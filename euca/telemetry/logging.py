@@ -11,6 +11,7 @@ from twisted.logger import (
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     eventAsText,
@@ -89,6 +90,20 @@ class ComponentLog(Service):
         super().stopService()
         globalLogPublisher.removeObserver(self._observer)
         self._file.close()
+
+
+class Notice(Service):
+    """Warns of something at the start of a component, once its log is open."""
+
+    def __init__(self, log: Logger, text: str, **values: object) -> None:
+        self._log = log
+        self._text = text
+        self._values = values
+
+    def startService(self) -> None:
+        """Say it."""
+        super().startService()
+        self._log.warn(self._text, **self._values)
 
 
 def _level(configuration: Configuration) -> NamedConstant:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from treq.client import HTTPClient
 from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +20,7 @@ from euca.auth.keyring import Identity
 from euca.auth.wsse import Policy, Security, Trust
 from euca.auth.wsse.replay import FileReplays, MemoryReplays, Replays
 from euca.config import Configuration
+from euca.telemetry.logging import Notice
 from euca.threads import Immediate, InTurn, Offload, Offloads, ShortLived, Threads
 from euca.wire.client import SoapClient
 from euca.wire.contract import Contract
@@ -28,6 +29,8 @@ from euca.wire.trace import FileTrace, Untraced, WireTrace
 
 THREADS = 2
 WINDOW = 300.0
+
+_TRACED = "DEBUG_WIRE: every message is written to {where}, and nothing removes them"
 
 log = Logger()
 
@@ -123,21 +126,6 @@ class KeptReplays(Service):
         return self._kept is not None and self._kept.first_time(identifier, now, until)
 
 
-class TraceNotice(Service):
-    """Says, when the log is open, that messages are written down."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def startService(self) -> None:
-        """Say it."""
-        super().startService()
-        log.warn(
-            "DEBUG_WIRE: every message is written to {where}, and nothing removes them",
-            where=self._directory,
-        )
-
-
 def wired(configuration: Configuration, name: str, reactor: Any) -> tuple[Wire, IService]:
     """Return how the component of that name exchanges messages, and the service it needs.
 
@@ -149,19 +137,27 @@ def wired(configuration: Configuration, name: str, reactor: Any) -> tuple[Wire, 
     replays = KeptReplays(configuration.layout.state / "replays" / name, reactor)
     parts: list[IService] = [threads, replays]
     if configuration.debug_wire:
-        parts.append(TraceNotice(trace_directory(configuration, name)))
+        where = trace_directory(configuration, name)
+        parts.append(Notice(log, _TRACED, where=where))
     for part in parts:
         part.setServiceParent(service)
-    wire = Wire(
+    wire = evolve(
+        open_wire(configuration, name, reactor),
         mode_of=configuration.security_mode_of,
         window=configuration.security_skew,
         replays=replays,
         threads=threads,
+    )
+    return wire, service
+
+
+def open_wire(configuration: Configuration, name: str, reactor: Any) -> Wire:
+    """Return how the component of that name exchanges messages that nobody signs."""
+    return Wire(
         apart=ShortLived(reactor),
         replies_apart=ShortLived(reactor),
         trace=wire_trace(configuration, name, reactor),
     )
-    return wire, service
 
 
 def wire_trace(configuration: Configuration, name: str, clock: IReactorTime) -> WireTrace:

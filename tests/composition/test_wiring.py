@@ -11,6 +11,7 @@ from uuid import uuid4
 from attrs import frozen
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.server import Site
@@ -199,6 +200,22 @@ class ServiceTests(TestCase):
             url = self.start("cc")
             reply = await self.post(url, message(SPOKEN["cc"], url, f"urn:uuid:{uuid4()}"))
             self.assertEqual(b"of version 7" in reply, refused, mode)
+            await self.stop()
+
+    async def test_notices(self) -> None:
+        """What is not as one may think is said in the log at the start, and only then."""
+        for values, expected in (
+            ({}, []),
+            ({"SCHEDPOLICY": "POWERSAVE"}, ["POWERSAVE is not available"]),
+            ({"DEBUG_WIRE": "Y"}, ["every message is written to"]),
+        ):
+            self.there.write(**values)
+            with capturedLogs() as said:
+                self.start("cc")
+            warned = [event for event in said if event["log_level"] is LogLevel.warn]
+            self.assertEqual(len(warned), len(expected), values)
+            for event, text in zip(warned, expected, strict=True):
+                self.assertIn(text, formatEvent(event))
             await self.stop()
 
     async def test_traced(self) -> None:

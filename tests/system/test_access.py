@@ -58,7 +58,8 @@ class LauncherTests(SystemTests):
         host = self.cloud.address
         expected = [(name, f"{host}:8773", "ok") for name in ("clc", "walrus", "sc")]
         expected += [(name, f"{host}:8774", "ok") for name in ("cc", "gatherlog")]
-        expected += [("nc", f"{node}:8775", "ok") for node in self.cloud.nodes]
+        for node in self.cloud.nodes:
+            expected += [(name, f"{node}:8775", "ok") for name in ("nc", "gatherlog")]
         self.assertEqual((done.status, found), (0, expected), done.output)
 
     def test_logs(self) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from twisted.logger import Logger, LogLevel
+from twisted.logger import Logger, LogLevel, capturedLogs, eventAsText
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
 from euca.config import Configuration
 from euca.telemetry.health import HealthResource
-from euca.telemetry.logging import component_log, format_line
+from euca.telemetry.logging import Notice, component_log, format_line, writes_debug
 from euca.telemetry.trace import correlated, current
 
 
@@ -53,6 +53,21 @@ class LogTests(SynchronousTestCase):
         text = (root / "var/log/eucalyptus/nc.log").read_text()
         self.assertIn("[abc] test: hello", text)
         self.assertNotIn("whisper", text)
+
+    def test_debugging(self) -> None:
+        """Unless a higher level is asked for, the log has what is told for debugging."""
+        for level, expected in (({}, True), ({"LOGLEVEL": "INFO"}, False)):
+            found = writes_debug(Configuration(Path("conf"), Path(), level))
+            self.assertEqual(found, expected, level)
+
+    def test_notice(self) -> None:
+        """A notice is said at the start, as a warning."""
+        notice = Notice(Logger("test"), "beware of {what}", what="dog")
+        with capturedLogs() as said:
+            self.assertEqual(said, [])
+            notice.startService()
+        told = [(event["log_level"], eventAsText(event, includeTimestamp=False)) for event in said]
+        self.assertEqual(told, [(LogLevel.warn, "[test#warn] beware of dog")])
 
 
 class HealthTests(SynchronousTestCase):

@@ -6,11 +6,14 @@ import json
 
 from treq.testing import StubTreq
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
+from twisted.web.test.requesthelper import DummyRequest
 
-from euca.wire.mount import Mounted, Tree
+from euca.wire.mount import Mounted, QuietSite, Tree
 
 
 class Echo(Resource):
@@ -55,3 +58,23 @@ class TreeTests(SynchronousTestCase):
         """The health of a listener is `ok` only when each component's is."""
         code, body = self.get("/health", mounted("one", b"a"), mounted("two", b"b", "ill"))
         self.assertEqual((code, json.loads(body)["components"]["two"]["status"]), (503, "ill"))
+
+
+class QuietSiteTests(SynchronousTestCase):
+    """What a listener tells of a request."""
+
+    def told(self, told: bool) -> list[str]:
+        """Return what is logged of a request."""
+        site = QuietSite(Resource())
+        site.told = told
+        request = DummyRequest([])
+        request.method, request.uri, request.code = b"GET", b"/a?Signature=secret", 200
+        request.client = IPv4Address("TCP", "127.0.0.1", 1)
+        with capturedLogs() as said:
+            site.log(request)
+        return [formatEvent(event) for event in said]
+
+    def test_told(self) -> None:
+        """A line for each, without the query, where signatures travel; none if unwanted."""
+        self.assertEqual(self.told(True), ["127.0.0.1 GET /a 200"])
+        self.assertEqual(self.told(False), [])
