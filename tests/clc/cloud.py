@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -12,13 +11,14 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.task import Clock
 
 from euca.auth.bundle import Secret, render
-from euca.auth.keyring import Certificate, Identity, new_identity
+from euca.auth.keyring import Certificate, Identity
 from euca.clc import requests as r
+from euca.clc.endpoint import Endpoint
 from euca.clc.image import Image, Kind
 from euca.clc.memory import MemoryCluster, MemoryClusters, MemoryImageStore
 from euca.clc.registry import thd_add_cluster, thd_add_walrus
 from euca.clc.requests import Caller
-from euca.clc.service import EC2, Assembled, Parts, assemble
+from euca.clc.service import EC2, Assembled, Parts, assemble, endpoint
 from euca.clc.tables import KeyPairRecord, thd_add_image, thd_add_key_pair
 from euca.store.accounts import (
     AccessKey,
@@ -31,6 +31,7 @@ from euca.store.engine import Database
 from euca.store.sql import Connection
 from euca.threads import Immediate
 from euca.wire.contract import Contract
+from tests.composition.installation import identity
 
 NOW = 1_300_000_000.0
 PERIOD = 20.0
@@ -38,12 +39,6 @@ PERIOD = 20.0
 ADMIN = Account("admin", "000000000001", administrator=True)
 ANN = Account("ann", "000000000002")
 BOB = Account("bob", "000000000003")
-
-
-@cache
-def identity(name: str) -> Identity:
-    """Return one identity of that name; making one takes a moment."""
-    return new_identity(name, datetime.now(UTC))
 
 
 @cache
@@ -139,6 +134,7 @@ class House:
     cluster: Any = field(factory=MemoryCluster)
     store: MemoryImageStore = field(factory=MemoryImageStore)
     clock: Clock = field()
+    parts: Parts = field()
     assembled: Assembled = field()
 
     @clock.default
@@ -147,22 +143,29 @@ class House:
         clock.advance(NOW)
         return clock
 
+    @parts.default
+    def _parts(self) -> Parts:
+        return Parts(
+            database=self.database,
+            clusters=MemoryClusters({"cluster1": self.cluster}),
+            store=self.store,
+            threads=Immediate(),
+            identity=identity("cloud"),
+            clock=self.clock,
+            period=PERIOD,
+            endpoint="http://127.0.0.1:8773/services/Eucalyptus",
+            contract=ec2(),
+            random_bytes=Numbers(),
+        )
+
     @assembled.default
     def _assembled(self) -> Assembled:
-        return assemble(
-            Parts(
-                database=self.database,
-                clusters=MemoryClusters({"cluster1": self.cluster}),
-                store=self.store,
-                threads=Immediate(),
-                identity=identity("cloud"),
-                clock=self.clock,
-                period=PERIOD,
-                endpoint="http://127.0.0.1:8773/services/Eucalyptus",
-                contract=ec2(),
-                random_bytes=Numbers(),
-            )
-        )
+        return assemble(self.parts)
+
+    @property
+    def door(self) -> Endpoint:
+        """The resource that users speak to."""
+        return endpoint(self.parts, self.assembled.cloud)
 
     def start(self) -> House:
         """Start the loop; the first round polls the cluster."""

@@ -11,8 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from euca.auth.query import sign
 from euca.clc.ec2 import OPERATIONS
-from euca.clc.service import Parts, endpoint
-from tests.clc.cloud import House, ec2, identity
+from tests.clc.cloud import House, ec2
 
 HOST = "cloud.example:8773"
 PATH = "/services/Eucalyptus"
@@ -24,18 +23,7 @@ class Case(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = House().start()
         self.addCleanup(self.house.stop)
-        parts = Parts(
-            database=self.house.database,
-            clusters=None,
-            store=self.house.store,
-            threads=None,
-            identity=identity("cloud"),
-            clock=self.house.clock,
-            period=20.0,
-            endpoint="",
-            contract=ec2(),
-        )
-        self.http = StubTreq(endpoint(parts, self.house.assembled.cloud))
+        self.http = StubTreq(self.house.door)
 
     def ask(self, action: str, method: str = "GET", secret: str = "secret-ann", **more: str) -> Any:
         """Return status and root of the reply to a signed request."""

@@ -10,13 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from euca.auth.keyring import Certificate
 from euca.auth.wsse import USER, Signer
-from euca.clc.service import Parts, endpoint
 from euca.clc.soap import UserCertificates
 from euca.store.accounts import ACCOUNTS, CERTIFICATES
 from euca.store.sql import update
 from tests.auth.wsse.messages import signed
 from tests.auth.wsse.test_issuer_serial import renamed
-from tests.clc.cloud import NOW, House, ec2, identity
+from tests.clc.cloud import NOW, House, identity
 
 URL = "http://cloud.example:8773/services/Eucalyptus"
 PAYLOAD = (
@@ -31,18 +30,7 @@ class SoapTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.house = House().start()
         self.addCleanup(self.house.stop)
-        parts = Parts(
-            database=self.house.database,
-            clusters=self.house.cluster,
-            store=self.house.store,
-            threads=None,  # type: ignore[arg-type]
-            identity=identity("cloud"),
-            clock=self.house.clock,
-            period=20.0,
-            endpoint="",
-            contract=ec2(),
-        )
-        self.http = StubTreq(endpoint(parts, self.house.assembled.cloud))
+        self.http = StubTreq(self.house.door)
         self.ann = identity("ann")
 
     def post(self, raw: bytes) -> tuple[int, bytes]:
