@@ -32,7 +32,7 @@ from euca.auth.wsse import (
 )
 from euca.auth.wsse.names import SOAP_11
 from euca.model.identifiers import uuid7
-from euca.threads import Offload, Offloads
+from euca.threads import Immediate, Offload, Offloads
 from euca.wire.contract import Contract, ContractViolation, Operation
 from euca.wire.envelope import Envelope, MalformedEnvelope, parse, workplace
 from euca.wire.lexical import escape
@@ -43,6 +43,7 @@ _MAX_REPLY = 16 << 20
 _CONNECT_SECONDS = 3.0
 _IDLE_SECONDS = 30
 _CONNECTIONS_PER_HOST = 8
+_HERE = Immediate()
 _UNTRACED = Untraced()
 _UNREACHABLE = (
     ConnectError,
@@ -108,7 +109,7 @@ class SoapClient:
         *,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,
-        apart: Offloads | None = None,
+        apart: Offloads = _HERE,
     ) -> None:
         if security is not None and security.identity is None:
             raise ValueError(f"a client of {contract.name} needs an identity to sign with")

@@ -120,7 +120,7 @@ def _understood(header: etree._Element, soap: Soap) -> None:
 
 
 def workplace(
-    raw: bytes, apart: Offloads | None, *, wary: bool = False
+    raw: bytes, apart: Offloads, *, wary: bool = False
 ) -> AbstractAsyncContextManager[Offload]:
     """Return where to parse, judge and read a message: here, or `apart` in a thread of its own.
 
@@ -128,6 +128,4 @@ def workplace(
     keeps the names that it reads for as long as their thread lives, so that strangers could fill
     the memory.
     """
-    if apart is not None and (wary or len(raw) >= _LONG_MESSAGE):
-        return apart.one()
-    return _HERE.one()
+    return (apart if wary or len(raw) >= _LONG_MESSAGE else _HERE).one()

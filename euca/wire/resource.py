@@ -92,7 +92,7 @@ class SoapResource(Resource):
         security: Security | None,
         clock: IReactorTime,
         threads: Offload = _HERE,
-        apart: Offloads | None = None,
+        apart: Offloads = _HERE,
         max_body: int = _MAX_BODY,
         random_bytes: RandomBytes = secrets.token_bytes,
         trace: WireTrace = _UNTRACED,

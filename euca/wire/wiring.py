@@ -53,8 +53,8 @@ class Wire:
     window: float = WINDOW
     replays: Replays = field(factory=MemoryReplays)
     threads: Offload = field(factory=Immediate)
-    apart: Offloads | None = None
-    replies_apart: Offloads | None = None
+    apart: Offloads = field(factory=Immediate)
+    replies_apart: Offloads = field(factory=Immediate)
     trace: WireTrace = field(factory=Untraced)
 
     def security(
