@@ -17,7 +17,7 @@ from euca.model.machine import VM_TYPES
 from euca.store.engine import Database
 from euca.threads import Immediate
 from euca.wire.client import RemoteFault
-from tests.cc.cluster import ID, SMALL, Cluster, instance, run_fields, tag, vm_values
+from tests.cc.cluster import ID, SMALL, Cluster, run_fields, tag, vm_values
 
 OTHER = "i-00000002"
 
@@ -476,4 +476,3 @@ class RecordTests(SynchronousTestCase):
         cluster.pass_time(3)
         cluster.stop()
         self.assertEqual(cluster.clock.getDelayedCalls(), before)
-        self.assertEqual(instance().identifier, ID)
