@@ -29,7 +29,7 @@ from euca.threads import InTurn
 from euca.wire.streaming import StreamingRequest
 
 SWITCH_SECONDS = 0.0005
-GARBAGE_THRESHOLDS = (5_000, 10, 20)
+GARBAGE_THRESHOLDS = (20_000, 10, 20)
 IDLE_SECONDS = 60.0  # a connection on which nothing arrives is closed after this
 
 
